@@ -1,0 +1,47 @@
+# Two commands for a fresh machine with Python ≥ 3.11, make and a package index:
+#   make train   a detector trained from random weights on drawn shapes
+#   make test    lint, types, fast tests
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: setup train test lint types test-fast test-jax test-slow plugins lock clean
+
+train: setup
+	$(BIN)/python -m zoo.train
+
+test: lint types test-fast
+
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml plugins/zoo-ghost/pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e . -e plugins/zoo-ghost
+	touch $(INSTALLED)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+test-fast: setup
+	$(BIN)/pytest -n 2 -m "not slow" tests plugins
+
+# The same tests on JAX.
+test-jax: setup
+	KERAS_BACKEND=jax $(BIN)/pytest -n 2 -m "not slow" tests plugins
+
+test-slow: setup
+	$(BIN)/pytest -m slow tests
+
+# Needs uv. One lock for Python 3.11 to 3.13, hashed, without registry addresses.
+lock:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --quiet \
+		--custom-compile-command "make lock" --output-file requirements.lock
+
+clean:
+	rm -rf .venv build dist

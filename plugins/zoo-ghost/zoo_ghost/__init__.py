@@ -1,0 +1,1 @@
+"""A GhostNet-style backbone for zoo."""

@@ -1,0 +1,97 @@
+"""Gradient and cost of the loss against Darknet's, on its official heads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gradients import value_and_gradient
+from keras import ops
+
+from zoo.heads.yolo import YoloHead
+from zoo.losses.yolo import YoloLoss
+
+MODELS = ["yolov3", "yolov4", "yolov4-tiny"]
+SCENES = ["96x96_c3_mixed", "96x96_c3_cell", "96x96_c3_border", "160x96_c3_mixed", "96x64_c80_mixed"]
+SWITCHES = [
+    "switch_iou_yolov4",
+    "switch_giou_yolov4",
+    "switch_diou_yolov4",
+    "switch_max_delta_yolov4",
+    "switch_label_smooth_yolov4-tiny",
+    "switch_truth_thresh_yolov3",
+]
+# Darknet's key → ours, of the keys that are one for all levels here.
+KEYS = {
+    "ignore_thresh": "ignore_threshold",
+    "truth_thresh": "truth_threshold",
+    "iou_thresh": "iou_threshold",
+    "iou_normalizer": "box_normalizer",
+    "max_delta": "max_delta",
+    "label_smooth_eps": "label_smoothing",
+}
+
+
+def yolo_sections(cfg: Path) -> list[dict[str, str]]:
+    sections = cfg.read_text().split("[yolo]")[1:]
+    lines = [section.split("[")[0].split() for section in sections]
+    return [dict(line.split("=", 1) for line in section) for section in lines]
+
+
+def xyxy_pixels(rows: np.ndarray, width: int, height: int) -> dict[str, np.ndarray]:
+    """Darknet's rows (x, y, w, h, class, id), whose list ends at the first x of 0."""
+    x, y, w, h, label, _ = np.moveaxis(rows.astype("float64"), -1, 0)
+    listed = np.cumprod(x != 0, axis=1).astype(bool)
+    boxes = np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], -1)
+    boxes *= [width, height, width, height]
+    return {
+        "boxes": np.where(listed[..., None], boxes, 0).astype("float32"),
+        "classes": np.where(listed, label, -1).astype("int32"),
+    }
+
+
+def loss_of(sections: list[dict[str, str]], strides: list[int], classes: int) -> YoloLoss:
+    levels = [f"P{stride.bit_length() - 1}" for stride in strides]
+    pixels = np.array(sections[0]["anchors"].split(","), float).reshape(-1, 2)
+    head = YoloHead(
+        num_classes=classes,
+        anchors=pixels.tolist(),
+        masks={
+            level: [int(index) for index in section["mask"].split(",")]
+            for level, section in zip(levels, sections, strict=True)
+        },
+        scale_xy={
+            level: float(section.get("scale_x_y", 1))
+            for level, section in zip(levels, sections, strict=True)
+        },
+    )
+    options = {ours: float(sections[0][key]) for key, ours in KEYS.items() if key in sections[0]}
+    return YoloLoss(head, box=sections[0].get("iou_loss", "mse"), **options)
+
+
+@pytest.mark.parametrize("case", [f"{m}_{s}" for m in MODELS for s in SCENES] + SWITCHES)
+def test_gradient_and_cost_equal_darknet(oracle_dir: Path, case):
+    sections = yolo_sections(oracle_dir / f"train/heads/{case}.cfg")
+    with np.load(oracle_dir / f"train/heads/{case}.npz") as golden:
+        golden = dict(golden)
+    meta = json.loads(str(golden["meta_json"]))
+    width, height = meta["net_w"], meta["net_h"]
+    raw, deltas = (
+        [np.moveaxis(golden[f"head{k}_{name}"], 1, -1) for k in range(len(sections))]
+        for name in ("in", "delta")
+    )
+    loss = loss_of(sections, [height // values.shape[1] for values in raw], meta["classes"])
+    truth = xyxy_pixels(golden["truth"], width, height)
+
+    levels = list(loss.head.masks)
+    cost, gradients = value_and_gradient(
+        lambda predictions: ops.sum(sum(loss(truth, predictions).values())),
+        dict(zip(levels, raw, strict=True)),
+    )
+
+    for level, expected in zip(levels, deltas, strict=True):
+        error = np.abs(-gradients[level] - expected) / np.maximum(1, np.abs(expected))
+        assert error.max() <= 2e-4, level
+    assert cost == pytest.approx(meta["network_cost"], rel=1e-4)

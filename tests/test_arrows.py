@@ -1,0 +1,71 @@
+"""Imports point one way: commands → concerns → parts → ops and layers → keras."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import zoo
+
+ROOT = Path(zoo.__file__).parent
+#: From the bottom up. A module may import its own folder and anything below, nothing beside.
+LEVELS = [
+    {"errors"},
+    {"registry"},
+    {"config"},
+    {"ops"},
+    {"layers"},
+    {"backbones", "necks", "heads", "losses"},
+    {"data", "download"},
+    {"inference", "detector", "darknet", "presets", "saved"},
+    {"evaluation"},
+    {"training"},
+    {"train", "evaluate", "detect", "__main__"},
+]
+#: One concern in several files, which may know each other.
+TOGETHER = {"inference", "detector", "darknet", "presets", "saved"}
+LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
+NO_BACKEND = {"errors", "registry", "config", "data", "download", "presets"}
+FILES = [file for file in sorted(ROOT.rglob("*.py")) if file != ROOT / "__init__.py"]
+
+
+def room(module):
+    return module.split(".")[1] if module.startswith("zoo.") else None
+
+
+def imports(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "zoo":
+                yield from (f"zoo.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def top_level_imports(file):
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_arrows_point_down(file):
+    here = file.relative_to(ROOT).parts[0].removesuffix(".py")
+    assert here in LEVEL, f"{here} has no place in the layout; give it one in tests/test_arrows.py"
+    for module in imports(file):
+        there = room(module)
+        if there is None or there == here or {here, there} <= TOGETHER:
+            continue
+        assert LEVEL[there] < LEVEL[here], f"{file} imports {module}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_what_needs_no_backend_imports_none(file):
+    here = file.relative_to(ROOT).parts[0].removesuffix(".py")
+    if here in NO_BACKEND:
+        backends = {"keras", "tensorflow", "jax", "torch"}
+        assert not backends & {module.split(".")[0] for module in top_level_imports(file)}

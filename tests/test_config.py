@@ -1,0 +1,130 @@
+import subprocess
+import sys
+import time
+
+import pytest
+
+from zoo import config
+from zoo.errors import ZooError
+
+MODELS = config.options("model")
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_models_are_listed():
+    assert {"yolov3", "yolov3_tiny", "yolov4", "yolov4_tiny"} <= set(MODELS)
+
+
+def test_compose_overrides_a_part_of_a_model():
+    cfg = config.plain(config.compose("model/yolov4", ["model/backbone=darknet53"]))
+    assert cfg["model"]["backbone"] == {"name": "darknet53"}
+
+
+def test_the_config_prints_without_loading_a_backend():
+    start = time.monotonic()
+    done = command("zoo.train", "--cfg", "job", "model=yolov4", "data=coco")
+    assert done.returncode == 0, done.stderr
+    assert "name: cspdarknet53" in done.stdout
+    assert time.monotonic() - start < 10  # 0.8 s when idle; a backend alone takes longer when cold
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        pytest.param("model=yolo4", "no model 'yolo4'; did you mean yolov4", id="option"),
+        pytest.param("epocs=3", "no key 'epocs' in train; did you mean epochs?", id="key"),
+        pytest.param(
+            "optimizer.momentun=1",
+            "no key 'optimizer.momentun' in train; did you mean momentum?",
+            id="nested key",
+        ),
+    ],
+)
+def test_a_misspelling_is_one_sentence_with_the_nearest_name(override, sentence):
+    done = command("zoo.train", "--cfg", "job", override)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_recipe_comes_with_its_data_and_gives_way_to_the_command_line():
+    done = command("zoo.train", "--cfg", "job", "data=shapes", "epochs=7")
+    assert "epochs: 7" in done.stdout
+    assert "- 128" in done.stdout  # image_size of recipe/shapes
+    other = command("zoo.train", "--cfg", "job", "data=voc")
+    assert "epochs: 100" in other.stdout
+
+
+def test_compose_leaves_hydra_as_it_was():
+    from hydra.core.global_hydra import GlobalHydra
+
+    config.compose("model/yolov4")
+    assert not GlobalHydra.instance().is_initialized()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "subprocess.Popen",
+        "builtins.eval",
+        "keras.layers.Lambda",
+        "keras.callbacks.LambdaCallback",
+        "keras.src.layers.Lambda",
+        "keras.utils.get_file",
+        "keras.layers",
+        "keras.optimizers.schedules.os.system",
+        "zoo.config.os.system",
+        "keras.layers.__builtins__",
+        "",
+        None,
+        ["keras.layers.Dense"],
+    ],
+)
+def test_a_target_outside_the_allowlist_is_refused(target):
+    with pytest.raises(ZooError, match="not allowed|is no class"):
+        config.instantiate({"_target_": target})
+
+
+def test_a_hidden_target_is_refused():
+    with pytest.raises(ZooError, match="not allowed"):
+        config.instantiate({"a": [{"_target_": "os.system", "command": "true"}]})
+
+
+@pytest.mark.parametrize("key", ["_args_", "_partial_", "_convert_"])
+def test_hydras_other_magic_keys_are_no_arguments(key):
+    with pytest.raises(ZooError, match=f"takes no '{key}'"):
+        config.instantiate({"_target_": "keras.optimizers.schedules.CosineDecay", key: True})
+
+
+def test_an_allowed_target_is_constructed():
+    made = config.instantiate({"_target_": "keras.callbacks.EarlyStopping", "patience": 7})
+    assert made.patience == 7
+
+
+def test_a_misspelt_target_key_gets_the_nearest():
+    with pytest.raises(ZooError, match=r"takes no 'patiense'; did you mean patience\?"):
+        config.instantiate({"_target_": "keras.callbacks.EarlyStopping", "patiense": 7})
+
+
+def test_a_misspelt_class_gets_the_nearest():
+    with pytest.raises(ZooError, match="did you mean EarlyStopping"):
+        config.instantiate({"_target_": "keras.callbacks.EarlyStoping"})
+
+
+def test_a_missing_mandatory_key_is_named():
+    with pytest.raises(ZooError, match="preset"):
+        config.plain(config.compose("detect"))
+
+
+@pytest.mark.parametrize(
+    "group", ["model", "data", "optimizer", "schedule", "tracker", "callbacks", "recipe"]
+)
+def test_every_option_composes(group):
+    for option in config.options(group):
+        assert group == "recipe" or group in config.compose("train", [f"{group}={option}"])

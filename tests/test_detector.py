@@ -1,0 +1,132 @@
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo import config
+from zoo.detector import Detector
+from zoo.errors import ZooError
+
+#: Parameters of the official cfgs with 80 classes: float counts of their weights files.
+PARAMETERS = {
+    "yolov3": 62_001_757,
+    "yolov3_tiny": 8_858_734,
+    "yolov4": 64_429_405,
+    "yolov4_tiny": 6_062_814,
+}
+COCO = [str(number) for number in range(80)]
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return zoo.build("yolov4_tiny", ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("model", config.options("model"))
+def test_parameters_equal_the_official_cfg(model):
+    assert zoo.build(model, COCO).count_params() == PARAMETERS[model]
+
+
+@pytest.mark.parametrize("model", ["yolov3_tiny", "yolov4_tiny"])
+@pytest.mark.parametrize(
+    ("height", "width"), [pytest.param(64, 64, id="square"), pytest.param(96, 160, id="wide")]
+)
+def test_grids_are_the_input_over_the_strides(model, height, width):
+    detector = zoo.build(model, ["a", "b", "c"])
+    for batch in (1, 3):
+        images = np.zeros((batch, height, width, 3), "float32")
+        shapes = {level: tuple(t.shape) for level, t in detector(images).items()}
+        channels = 3 * (5 + 3)
+        assert shapes == {
+            "P5": (batch, height // 32, width // 32, channels),
+            "P4": (batch, height // 16, width // 16, channels),
+        }
+
+
+def test_summary_shows_the_parts(tiny, capsys):
+    tiny.summary()
+    text = capsys.readouterr().out
+    assert all(f"{part} (Functional)" in text for part in ("backbone", "neck", "head"))
+
+
+def test_a_fresh_head_expects_nothing(tiny):
+    images = np.random.default_rng(0).random((1, 64, 64, 3), "float32")
+    raw = keras.ops.convert_to_numpy(tiny(images)["P5"]).reshape(-1, 8)
+    objectness = 1 / (1 + np.exp(-raw[:, 4]))
+    assert objectness.mean() == pytest.approx(0.01, abs=0.01)  # prior of the head
+
+
+def test_freezing_by_part_name():
+    detector = zoo.build("yolov4_tiny", ["a"])
+    before = len(detector.trainable_variables)
+    detector.get_layer("backbone").trainable = False
+    backbone = len(detector.get_layer("backbone").variables)
+    # 15 convolutions: kernel, beta, gamma train; mean and variance never do.
+    assert backbone == 15 * 5
+    assert before - len(detector.trainable_variables) == 15 * 3
+
+
+@pytest.mark.parametrize("size", [100, [416, 400], [0, 32], "big", [32, 32, 32]])
+def test_a_size_that_is_no_multiple_of_32_is_refused(size):
+    from zoo.detector import check_size
+
+    with pytest.raises(ZooError, match="multiples of 32"):
+        check_size(size)
+
+
+def test_keras_archive_predicts_the_same_in_a_new_process(tiny, tmp_path):
+    images = np.random.default_rng(1).random((2, 64, 96, 3), "float32")
+    np.save(tmp_path / "images.npy", images)
+    tiny.save(tmp_path / "tiny.keras")
+    code = (
+        "import sys, numpy as np, zoo; d = zoo.load(sys.argv[1] + '/tiny.keras');"
+        "y = d.predict_on_batch(np.load(sys.argv[1] + '/images.npy'));"
+        "np.savez(sys.argv[1] + '/there.npz', **{k: np.asarray(v) for k, v in y.items()});"
+        "print(d.class_names)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "['a', 'b', 'c']"
+    here = tiny.predict_on_batch(images)
+    with np.load(tmp_path / "there.npz") as there:
+        for level, values in here.items():
+            np.testing.assert_array_equal(np.asarray(values), there[level])
+
+
+def test_the_archive_holds_no_code(tiny, tmp_path):
+    import zipfile
+
+    tiny.save(tmp_path / "tiny.keras")
+    with zipfile.ZipFile(tmp_path / "tiny.keras") as archive:
+        text = archive.read("config.json").decode()
+    assert "Lambda" not in text
+    assert json.loads(text)["config"]["class_names"] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [pytest.param(b"not a zip", "is not a detector", id="foreign file")],
+)
+def test_a_foreign_archive_is_one_clear_error(tmp_path, content, sentence):
+    (tmp_path / "x.keras").write_bytes(content)
+    with pytest.raises(ZooError, match=sentence):
+        zoo.load(tmp_path / "x.keras")
+
+
+def test_a_missing_archive_and_an_empty_run_are_named(tmp_path):
+    with pytest.raises(ZooError, match="no file"):
+        zoo.load(tmp_path / "none.keras")
+    with pytest.raises(ZooError, match="has none of best.keras"):
+        zoo.load(tmp_path)
+
+
+def test_a_level_that_the_neck_lacks_is_named():
+    cfg = config.plain(config.compose("model/yolov4_tiny"))["model"]
+    cfg["head"] = {**cfg["head"], "masks": {"P5": [3], "P3": [0]}, "widths": None}
+    with pytest.raises(ZooError, match=r"masks name \['P3'\], the neck gives"):
+        Detector(cfg, ["a"])

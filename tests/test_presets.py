@@ -1,0 +1,121 @@
+import importlib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from zoo import config
+from zoo.errors import ZooError
+
+presets = importlib.import_module("zoo.presets")  # `zoo.presets` itself is a function
+
+OURS = ["yolov3-coco", "yolov3-tiny-coco", "yolov4-coco", "yolov4-tiny-coco"]
+
+
+@pytest.fixture
+def mirror(oracle_dir, monkeypatch, tmp_path):
+    """The two tiny files, from a read-only directory; nothing may be written to the cache."""
+    monkeypatch.setenv("ZOO_MIRROR", str(oracle_dir / "weights"))
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    return oracle_dir / "weights"
+
+
+def test_names():
+    assert set(OURS) <= set(presets.names())
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_card_is_complete(name):
+    card = presets.card(name)
+    assert card["model"] in config.options("model")
+    assert len(presets.class_names(card)) == 80
+    assert card["weights"]["url"].startswith("https://")
+    assert int(card["weights"]["sha256"], 16) and len(card["weights"]["sha256"]) == 64
+    assert all(card[field] for field in ("description", "licence", "trained_on", "claimed"))
+    assert all(figure["source"] and figure["AP50"] for figure in card["claimed"])
+
+
+def test_weights_files_have_names_of_their_own():
+    files = [presets.card(name)["weights"]["filename"] for name in presets.names()]
+    assert len(set(files)) == len(files)  # the cache keeps them by name
+
+
+@pytest.mark.parametrize(
+    "name, size",
+    [
+        ("yolov4-tiny-coco", 24251276),
+        ("yolov3-tiny-coco", 35434956),
+        ("yolov4-coco", 257717640),
+        ("yolov3-coco", 248007048),
+    ],
+)
+def test_sizes_of_the_official_files(name, size):
+    assert presets.card(name)["weights"]["size"] == size
+
+
+def test_class_names_are_those_of_coco(data_dir):
+    text = (data_dir / "coco_mini/val/instances.json").read_text()
+    categories = sorted(json.loads(text)["categories"], key=lambda category: category["id"])
+    names = presets.class_names(presets.card("yolov4-coco"))
+    assert names == [category["name"] for category in categories]
+
+
+@pytest.mark.parametrize("name", ["yolov4-tiny-cocco", "../model/yolov4", ""])
+def test_misspelt_name(name):
+    with pytest.raises(ZooError, match=r"no preset .*yolov4-tiny-coco"):
+        presets.card(name)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        pytest.param(lambda card: card.pop("licence"), "lacks licence", id="a hole"),
+        pytest.param(lambda card: card.update(licens=1), "no place for 'licens'", id="misspelt"),
+        pytest.param(lambda card: card["weights"].pop("sha256"), "lacks sha256", id="no hash"),
+        pytest.param(lambda card: card.update(weights=None), "lacks filename", id="no weights"),
+    ],
+)
+def test_a_card_with_holes_is_refused(tmp_path, monkeypatch, change, message):
+    card = presets.card("yolov4-tiny-coco")
+    change(card)
+    (tmp_path / "preset").mkdir()
+    (tmp_path / "preset" / "theirs.yaml").write_text(yaml.safe_dump(card))
+    monkeypatch.setattr(config, "conf_directories", lambda: {"plugin": tmp_path})
+    with pytest.raises(ZooError, match=message):
+        presets.card("theirs")
+
+
+def test_weights_of_an_unknown_format(monkeypatch):
+    card = presets.card("yolov4-tiny-coco")
+    card["weights"]["format"] = "pickle"
+    monkeypatch.setattr(presets, "card", lambda name: card)
+    with pytest.raises(ZooError, match="format 'pickle'"):
+        presets.load("yolov4-tiny-coco")
+
+
+def test_a_mirror_is_used_in_place(mirror, tmp_path):
+    path = presets.weights_file(presets.card("yolov4-tiny-coco"))
+    assert path == mirror / "yolov4-tiny.weights"
+    assert not (tmp_path / "cache").exists()
+
+
+def test_load(mirror, oracle_dir):
+    detector = presets.load("yolov3-tiny-coco")
+    assert detector.head.masks == {"P5": [3, 4, 5], "P4": [1, 2, 3]}  # not the cfg's 0, 1, 2
+    assert detector.class_names[16] == "dog"
+    with np.load(oracle_dir / "forward/real/dog_inputs.npz") as inputs:
+        images = inputs["stretch_416"].transpose(1, 2, 0)[None]
+    raw = detector.predict_on_batch(images)["P4"][0].transpose(2, 0, 1)
+    with np.load(oracle_dir / "forward/real/yolov3-tiny-mask123_dog_stretch.npz") as golden:
+        np.testing.assert_allclose(raw, golden["head1_in"], atol=2e-4, rtol=0)
+
+
+def test_listing_presets_imports_no_backend():
+    code = (
+        "import sys; from zoo.presets import card, names; card(names()[0]); "
+        "sys.exit(bool({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

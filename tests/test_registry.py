@@ -1,0 +1,73 @@
+import subprocess
+import sys
+
+import pytest
+
+from zoo.errors import ZooError
+from zoo.registry import BACKBONES, KINDS, Registry
+
+
+def part(x, *, width=1, depth=2):
+    return x * width + depth
+
+
+@pytest.fixture
+def registry():
+    registry = Registry("backbone", "zoo.backbones")
+    registry.register("part")(part)
+    return registry
+
+
+def test_build_calls_the_part_with_its_keys(registry):
+    assert registry.build({"name": "part", "width": 3}, 10) == 3 * 10 + 2
+
+
+def test_a_misspelt_name_gets_the_nearest():
+    with pytest.raises(ZooError, match=r"no backbone 'darknt53'; did you mean .*darknet53"):
+        BACKBONES["darknt53"]
+
+
+def test_a_misspelt_key_gets_the_nearest(registry):
+    with pytest.raises(ZooError, match=r"backbone 'part' takes no 'widht'; did you mean width\?"):
+        registry.build({"name": "part", "widht": 3}, 10)
+
+
+def test_a_key_that_the_caller_sets_cannot_be_configured(registry):
+    with pytest.raises(ZooError, match="'depth' is set by zoo"):
+        registry.build({"name": "part", "depth": 3}, 10, depth=1)
+
+
+def test_a_missing_argument_is_named(registry):
+    with pytest.raises(ZooError, match="'x'"):
+        registry.build({"name": "part"})
+
+
+def test_a_config_without_a_name_is_refused(registry):
+    with pytest.raises(ZooError, match="needs a `name`"):
+        registry.build({"width": 1})
+
+
+def test_a_taken_name_is_refused(registry):
+    with pytest.raises(ZooError, match="'darknet53' exists"):
+        registry.register("darknet53")(part)
+
+
+def test_temporary_parts_go_away(registry):
+    with registry.temporarily("mine", part):
+        assert "mine" in registry.names()
+    assert "mine" not in registry.names()
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_listed_part_loads(kind):
+    for name in KINDS[kind].names():
+        assert callable(KINDS[kind][name]), name
+
+
+@pytest.mark.parametrize("module", ["zoo", "zoo.registry", "zoo.config", "zoo.presets"])
+def test_importing_and_listing_loads_no_backend(module):
+    code = (
+        f"import sys, {module}, zoo; [zoo.parts(kind) for kind in zoo.KINDS]; zoo.presets();"
+        "assert not {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules), sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,95 @@
+"""zoo: YOLO detectors on Keras 3, from named parts.
+
+Importing this package imports no backend; the functions below do when they need one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import ZooError
+from zoo.registry import KINDS
+
+if TYPE_CHECKING:
+    from zoo.detector import Detector
+
+__version__ = "0.1.0"
+__all__ = ["ZooError", "backbones", "build", "load", "parts", "presets"]
+
+# TensorFlow narrates its start-up on standard error unless told otherwise before its import.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+def load(source: str | os.PathLike[str]) -> Detector:
+    """A trained detector.
+
+    Args:
+        source: the name of a preset (`zoo.presets()` lists them), a run directory, or a `.keras`
+            file.
+
+    Returns:
+        A `keras.Model` with `detect`, `fit` and the rest.
+
+    Raises:
+        ZooError: there is no such preset or file; the nearest preset is suggested.
+    """
+    path = Path(source)
+    if path.is_dir() or path.suffix == ".keras":
+        from zoo.saved import load_saved
+
+        return load_saved(path)
+    from zoo.presets import load as load_preset
+
+    return load_preset(str(source))
+
+
+def build(
+    model: str | Mapping[str, Any],
+    class_names: Sequence[str],
+    overrides: Sequence[str] = (),
+) -> Detector:
+    """A detector with fresh weights.
+
+    Args:
+        model: a name in `conf/model`, e.g. `"yolov4"`, or a plain config like one.
+        class_names: one name for each class.
+        overrides: of that config, as on the command line: `["model/backbone=darknet53"]`.
+
+    Raises:
+        ZooError: a name or a key does not exist.
+    """
+    from zoo import config
+    from zoo.detector import Detector
+
+    if isinstance(model, str):
+        model = config.plain(config.compose(f"model/{model}", list(overrides)))["model"]
+    return Detector(model, class_names)
+
+
+def presets() -> list[str]:
+    """Names that `load` knows."""
+    from zoo.presets import names
+
+    return names()
+
+
+def parts(kind: str) -> list[str]:
+    """Names of the parts of a kind: backbone, neck, head, loss, nms, dataset, transform …
+
+    Raises:
+        ZooError: there is no such kind.
+    """
+    from zoo.errors import nearest
+
+    if kind not in KINDS:
+        raise ZooError(f"no kind {kind!r} of part; {nearest(kind, KINDS)}")
+    return KINDS[kind].names()
+
+
+def backbones() -> list[str]:
+    """Names of the backbones, ours and the plugins'."""
+    return parts("backbone")

@@ -1,0 +1,12 @@
+"""Backbones: images → pyramid.
+
+A backbone is a function of images, float (batch, height, width, 3) in [0, 1], RGB, sides divisible
+by 32, to a pyramid `{"P3": …, "P4": …, "P5": …}` whose level n has stride 2ⁿ.
+"""
+
+PARTS = {
+    "cspdarknet53": "zoo.backbones.cspdarknet:cspdarknet53",
+    "cspdarknet_tiny": "zoo.backbones.tiny:cspdarknet_tiny",
+    "darknet53": "zoo.backbones.darknet:darknet53",
+    "darknet_tiny": "zoo.backbones.tiny:darknet_tiny",
+}

@@ -1,0 +1,39 @@
+"""Darknet-53, the residual backbone of YOLOv3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from zoo.layers.convolution import conv
+from zoo.layers.residual import residual
+
+
+def darknet53(
+    images: Any,
+    *,
+    depths: Sequence[int] = (1, 2, 8, 8, 4),
+    stem: int = 32,
+    activation: str = "leaky_relu",
+) -> dict[str, Any]:
+    """Darknet-53 without its classifier [yolov3, table 1].
+
+    Args:
+        images: float (batch, height, width, 3) in [0, 1]; sides divisible by 32.
+        depths: residual blocks after each of the stride-2 convolutions.
+        stem: channels of the first convolution; each stage doubles them.
+        activation: name of a registered layer.
+
+    Returns:
+        P3, P4, P5: level n is (batch, height/2ⁿ, width/2ⁿ, 2ⁿ·stem).
+    """
+    pyramid = {}
+    x = conv(images, stem, 3, activation=activation, name="stem")
+    for stage, depth in enumerate(depths, start=1):
+        width, name = stem * 2**stage, f"stage{stage}"
+        x = conv(x, width, 3, stride=2, activation=activation, name=f"{name}_downsample")
+        for block in range(1, depth + 1):
+            block_name = f"{name}_block{block}"
+            x = residual(x, width // 2, activation=activation, name=block_name)
+        pyramid[f"P{stage}"] = x
+    return {level: pyramid[level] for level in ("P3", "P4", "P5")}

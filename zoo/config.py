@@ -1,0 +1,246 @@
+"""Composing configs, ours and the plugins', and building what they name. Imports no Keras.
+
+A config is data: `name:` finds a part through the registry, `_target_:` constructs a class of
+somebody else's library, and only from the modules in `ALLOWED_TARGETS`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra import main as hydra_main
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from zoo.errors import ZooError, nearest
+from zoo.registry import KINDS, check_call
+
+PACKAGE = Path(__file__).resolve().parent
+#: The vocabulary: inside the package once installed, beside it in a checkout.
+CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "conf"
+#: Modules whose classes a `_target_` may construct, each directly (no dotted way further in).
+ALLOWED_TARGETS = (
+    "keras.callbacks",
+    "keras.layers",
+    "keras.optimizers",
+    "keras.optimizers.schedules",
+)
+#: Classes of those modules that run code or open connections that a config names.
+FORBIDDEN_TARGETS = {
+    "FlaxLayer", "JaxLayer", "Lambda", "LambdaCallback", "RemoteMonitor", "TFSMLayer",
+    "TorchModuleWrapper",
+}  # fmt: skip
+
+
+# === Where YAML comes from ===
+
+
+def conf_directories() -> dict[str, Path]:
+    """Who provides YAML, and in which directory: zoo, then plugins by name.
+
+    A plugin's entry point in the group `zoo.conf` names a package directory, as `"my_zoo.conf"`.
+    """
+    directories = {"zoo": CONF}
+    for point in sorted(entry_points(group="zoo.conf"), key=lambda point: point.name):
+        spec = importlib.util.find_spec(point.value)
+        if spec is None or not spec.submodule_search_locations:
+            raise ZooError(f"the YAML of plugin {point.name!r} ({point.value}) is not a directory")
+        directories[point.name] = Path(next(iter(spec.submodule_search_locations)))
+    return directories
+
+
+class PluginYaml(SearchPathPlugin):
+    """Lets Hydra find the YAML of plugins."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the directory of each plugin to Hydra's search path."""
+        for name, directory in conf_directories().items():
+            if name != "zoo":
+                search_path.append(provider=name, path=f"file://{directory}")
+
+
+def options(group: str) -> list[str]:
+    """The names that a config group offers, e.g. `options("model")`, ours and the plugins'."""
+    found = (directory / group for directory in conf_directories().values())
+    return sorted({file.stem for folder in found for file in folder.glob("*.yaml")})
+
+
+def find(group: str, name: str) -> Path:
+    """The YAML file `group/name`.
+
+    Raises:
+        ZooError: there is none; the nearest name is suggested.
+    """
+    for directory in conf_directories().values():
+        if (file := directory / group / f"{name}.yaml").is_file():
+            return file
+    raise ZooError(f"no {group} {name!r}; {nearest(name, options(group))}")
+
+
+# === Composing ===
+
+
+def compose(name: str, overrides: list[str] | None = None) -> DictConfig:
+    """Compose the config `name` of the vocabulary, e.g. `compose("model/yolov4")`.
+
+    Works inside a running Hydra job too, and leaves Hydra's global state as it was.
+
+    Raises:
+        ZooError: an override names a group option or a key that is not there.
+    """
+    Plugins.instance().register(PluginYaml)
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return hydra_compose(name, overrides=overrides or [])
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explain(error, name) from error
+
+
+def plain(cfg: Any) -> Any:
+    """A config, resolved, as plain dictionaries, lists and numbers.
+
+    Raises:
+        ZooError: an interpolation or a mandatory value (`???`) cannot be resolved.
+    """
+    if not OmegaConf.is_config(cfg):
+        return cfg
+    try:
+        return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        key = getattr(error, "full_key", None) or "a key"
+        raise ZooError(f"{key}: {str(error).splitlines()[0]}; set it as {key}=…") from error
+
+
+def explain(error: Exception, name: str) -> ZooError:
+    """Hydra's complaint about the config `name` as one sentence with the nearest right spelling."""
+    text = str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, option = error.missing_cfg_file.rpartition("/")
+        if group:
+            return ZooError(f"no {group} {option!r}; {nearest(option, options(group))}")
+    if match := re.search(r"Could not override '([\w./@-]+)'", text):
+        key = match[1].removesuffix(".yaml")
+        parent, _, last = key.rpartition(".")
+        return ZooError(f"no key {key!r} in {name}; {nearest(last, _known_keys(name, parent))}")
+    cause = f" ({error.__cause__})" if isinstance(error.__cause__, OmegaConfBaseException) else ""
+    return ZooError(" ".join((text + cause).split()))
+
+
+def _known_keys(name: str, parent: str) -> list[str]:
+    """The keys below `parent` in the config `name` without overrides, as full dotted keys."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        node = OmegaConf.select(hydra_compose(name), parent) if parent else hydra_compose(name)
+    return [str(key) for key in node] if isinstance(node, DictConfig) else []
+
+
+# === Building ===
+
+
+def build(kind: str, cfg: Mapping[str, Any], *args: Any, **context: Any) -> Any:
+    """Build the part of this `kind` that `cfg` describes by `name:` or by `_target_:`.
+
+    Args:
+        kind: a key of `zoo.registry.KINDS`.
+        cfg: a plain mapping.
+        *args: positional arguments of a named part, given by the caller.
+        **context: keyword arguments of a named part, given by the caller.
+
+    Raises:
+        ZooError: no such part or class, or keys that it does not take.
+    """
+    if "_target_" in cfg:
+        return instantiate(cfg)
+    return KINDS[kind].build(cfg, *args, **context)
+
+
+def instantiate(cfg: Any) -> Any:
+    """Construct the class that `_target_` names, and those inside its arguments.
+
+    Raises:
+        ZooError: the target is not a class of an allowed module, or does not take a key.
+    """
+    if isinstance(cfg, list):
+        return [instantiate(item) for item in cfg]
+    if not isinstance(cfg, Mapping):
+        return cfg
+    keywords = {key: instantiate(value) for key, value in cfg.items() if key != "_target_"}
+    if "_target_" not in cfg:
+        return keywords
+    target = _allowed_class(cfg["_target_"])
+    check_call(f"_target_ {cfg['_target_']!r}", target, (), keywords, {})
+    return target(**keywords)
+
+
+def _allowed_class(path: Any) -> type:
+    module, _, name = str(path).rpartition(".")
+    if module not in ALLOWED_TARGETS or name in FORBIDDEN_TARGETS:
+        raise ZooError(
+            f"_target_ {path!r} is not allowed: a config may construct classes of "
+            f"{', '.join(ALLOWED_TARGETS)} only; for your own code register a part and use `name:`"
+        )
+    public = importlib.import_module(module)
+    found = getattr(public, name, None)
+    if not isinstance(found, type):
+        classes = [known for known in dir(public) if known[:1].isupper()]
+        raise ZooError(f"_target_ {path!r} is no class of {module}; {nearest(name, classes)}")
+    return found
+
+
+# === Commands ===
+
+
+def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Any]]:
+    """Decorator: a function of a config becomes a command line over `conf/<name>.yaml`.
+
+    Overrides, `--cfg job`, `--help` and `-m` are Hydra's. A user's mistake (`ZooError`, a config
+    that does not compose) is one sentence on standard error and exit status 2.
+    """
+
+    def wrap(task: Callable[[DictConfig], Any]) -> Callable[[], Any]:
+        @functools.wraps(task)
+        def run() -> Any:
+            Plugins.instance().register(PluginYaml)
+            os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach the lines below whole
+            try:
+                return hydra_main(str(CONF), name, version_base="1.3")(task)()
+            except ZooError as error:
+                _complain(error)
+            except (MissingConfigException, ConfigCompositionException, HydraException) as error:
+                GlobalHydra.instance().clear()
+                _complain(explain(error, name))
+
+        return run
+
+    return wrap
+
+
+def _complain(error: ZooError) -> None:
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def walk(cfg: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every (dotted key, mapping) of a plain config, outermost first."""
+    if isinstance(cfg, Mapping):
+        yield path, cfg
+        for key, value in cfg.items():
+            yield from walk(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(cfg, list):
+        for index, value in enumerate(cfg):
+            yield from walk(value, f"{path}[{index}]")

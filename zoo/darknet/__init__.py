@@ -1,0 +1,1 @@
+"""Darknet's own files: `.weights` today, `.cfg` later."""

@@ -1,0 +1,9 @@
+"""From labelled images to batches: sources, geometry, transforms, the loader. NumPy throughout."""
+
+PARTS = {
+    "coco_json": "zoo.data.sources.coco:coco_json",
+    "shapes": "zoo.data.sources.shapes:Shapes",
+    "tfds": "zoo.data.sources.tfds:Tfds",
+    "voc": "zoo.data.sources.voc:voc",
+    "yolo": "zoo.data.sources.yolo:yolo",
+}

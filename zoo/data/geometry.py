@@ -1,0 +1,134 @@
+"""From an image to the input of a network, and for boxes the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from zoo.errors import ZooError, nearest
+
+MODES = ("letterbox", "stretch")
+INTERPOLATIONS = ("darknet", "linear")
+GREY = 0.5  # of the canvas around a letterboxed image
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the pixels of one image went: network = original · scale + pad.
+
+    Attributes:
+        scale_x: network pixels for one original pixel, along x.
+        scale_y: the same along y.
+        pad_x: network pixels left of the image.
+        pad_y: network pixels above the image.
+        original: height and width of the original, pixels.
+    """
+
+    scale_x: float
+    scale_y: float
+    pad_x: float
+    pad_y: float
+    original: tuple[int, int]
+
+    def forward(self, boxes_xyxy: np.ndarray) -> np.ndarray:
+        """Boxes (…, 4) in pixels of the original → float32 in pixels of the network input."""
+        return (np.asarray(boxes_xyxy, np.float64) * self._scale + self._pad).astype(np.float32)
+
+    def inverse(self, boxes_xyxy: np.ndarray) -> np.ndarray:
+        """Boxes (…, 4) in pixels of the network input → float32 in pixels of the original.
+
+        Nothing is clipped [Darknet yolo_layer.c:correct_yolo_boxes].
+        """
+        return ((np.asarray(boxes_xyxy, np.float64) - self._pad) / self._scale).astype(np.float32)
+
+    @property
+    def _scale(self) -> np.ndarray:
+        return np.array([self.scale_x, self.scale_y] * 2)
+
+    @property
+    def _pad(self) -> np.ndarray:
+        return np.array([self.pad_x, self.pad_y] * 2)
+
+
+def resize(
+    image: np.ndarray, size_hw: Sequence[int], *, mode: str, interpolation: str = "linear"
+) -> tuple[np.ndarray, Geometry]:
+    """Bring an image to the size of the network input.
+
+    Args:
+        image: uint8 (h, w, 3) RGB.
+        size_hw: height H and width W of the network input, pixels.
+        mode: `"stretch"` fills the input and changes the aspect ratio; `"letterbox"` keeps it, the
+            image centred on grey.
+        interpolation: `"linear"` is OpenCV's (on bytes, half-pixel centres); `"darknet"` is
+            `image.c:resize_image` and `letterbox_image` (on floats, corners aligned), its black
+            last row at some heights included, with which published numbers were measured.
+
+    Returns:
+        float32 (H, W, 3) in [0, 1], and the geometry of boxes.
+
+    Raises:
+        ZooError: an unknown mode or interpolation.
+    """
+    _check("mode", mode, MODES)
+    _check("interpolation", interpolation, INTERPOLATIONS)
+    scaled = _darknet if interpolation == "darknet" else _linear
+    (h, w), (height, width) = image.shape[:2], size_hw
+    if mode == "stretch":
+        return scaled(image, height, width), Geometry(width / w, height / h, 0.0, 0.0, (h, w))
+    inner_h, inner_w = _fit(h, w, height, width)
+    top, left = (height - inner_h) // 2, (width - inner_w) // 2
+    canvas = np.full((height, width, 3), GREY, np.float32)
+    canvas[top : top + inner_h, left : left + inner_w] = scaled(image, inner_h, inner_w)
+    if interpolation == "darknet":
+        # Darknet pastes at whole pixels but takes halves when it maps boxes back; so do we.
+        left, top = (width - inner_w) / 2, (height - inner_h) / 2
+    return canvas, Geometry(inner_w / w, inner_h / h, float(left), float(top), (h, w))
+
+
+def _check(what: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ZooError(f"no resize {what} {value!r}; {nearest(value, known)}")
+
+
+def _fit(h: int, w: int, height: int, width: int) -> tuple[int, int]:
+    """The largest size of the same aspect ratio, rounded down as Darknet does."""
+    if width * h < height * w:
+        return max(1, h * width // w), width
+    return height, max(1, w * height // h)
+
+
+def _linear(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    if image.shape[:2] != (height, width):
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.divide(image, 255, dtype=np.float32)
+
+
+def _darknet(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """`image.c:resize_image`: a horizontal pass, then a vertical one, in float32."""
+    pixels = np.divide(image, 255, dtype=np.float32)
+    h, w = pixels.shape[:2]
+    if (h, w) == (height, width):
+        return pixels
+    base, weight = _taps(w, width)
+    weight = weight[:, None]
+    rows = (1 - weight) * pixels[:, base] + weight * pixels[:, np.minimum(base + 1, w - 1)]
+    rows[:, -1] = pixels[:, -1]  # the last column is taken from the last column
+    base, weight = _taps(h, height)
+    weight = weight[:, None, None]
+    # The last row never gets its second tap: where rounding puts its base one row early, with
+    # weight ≈ 0, it comes out black. An error of Darknet, kept: its numbers were made with it.
+    second = weight * rows[np.minimum(base + 1, h - 1)]
+    second[-1] = 0
+    return (1 - weight) * rows[base] + second if h > 1 else (1 - weight) * rows[base]
+
+
+def _taps(source: int, target: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each output pixel the first of its two source pixels, and the weight of the second."""
+    step = np.float32(source - 1) / np.float32(max(1, target - 1))
+    position = np.arange(target, dtype=np.float32) * step
+    base = position.astype(np.int64)
+    return base, position - base.astype(np.float32)

@@ -1,0 +1,100 @@
+"""Reading image files: RGB, upright, and never half an image."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from zoo.errors import ZooError
+
+#: What OpenCV decodes; how a folder of images is listed.
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+START, SCAN, END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"  # markers of a JPEG stream
+PNG, LAST = b"\x89PNG", b"IEND\xaeB`\x82"  # how a PNG begins, and its last chunk
+ORIENTATION = 274  # the EXIF tag; values 5–8 swap height and width
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """The pixels of an image file.
+
+    Grey becomes RGB, alpha is dropped, 16 bits become 8, and the EXIF orientation is applied, all
+    as `cv2.imread` does.
+
+    Returns:
+        uint8 (height, width, 3) RGB.
+
+    Raises:
+        ZooError: the file is missing, is no image, or ends too early.
+    """
+    return decode_image(_contents(path), str(path))
+
+
+def decode_image(data: bytes, where: str) -> np.ndarray:
+    """As `read_image`, from the bytes of a file; `where` names them in an error."""
+    _refuse_truncated(data, where)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ZooError(f"{where} is no image that can be decoded; replace or remove it")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Height and width of an image file as displayed (EXIF orientation applied).
+
+    Reads the header and looks for the end; decodes no pixels (about 70 µs).
+
+    Raises:
+        ZooError: the file is missing, is no image, or ends too early.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = encoded_size(file, str(path))
+            ends = _last_bytes(file).rstrip(b"\0").endswith((END, LAST))
+    except OSError as error:
+        raise ZooError(f"image {path} cannot be read: {error.strerror or error}") from error
+    if not ends:
+        _refuse_truncated(_contents(path), str(path))
+    return size
+
+
+def encoded_size(data: bytes | io.BufferedReader, where: str) -> tuple[int, int]:
+    """Height and width of an encoded image as displayed, from its header."""
+    try:
+        with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data) as image:
+            width, height = image.size
+            turned = image.getexif().get(ORIENTATION, 1) >= 5
+    except (UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise ZooError(f"{where} is no image that can be decoded; replace or remove it") from error
+    return (width, height) if turned else (height, width)
+
+
+def _contents(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ZooError(f"image {path} cannot be read: {error.strerror or error}") from error
+
+
+def _last_bytes(file: io.BufferedReader, count: int = 64) -> bytes:
+    end = file.seek(0, io.SEEK_END)
+    file.seek(max(0, end - count))
+    return file.read()
+
+
+def _refuse_truncated(data: bytes, where: str) -> None:
+    """A decoder fills the missing rest of a JPEG with grey and says nothing; we do.
+
+    Entropy-coded data cannot contain a marker, so an intact file has an end marker after its last
+    scan; what follows it (some cameras append data) does no harm.
+    """
+    if data.startswith(START) and data.rfind(END) <= data.rfind(SCAN):
+        raise ZooError(f"{where} is a truncated JPEG; replace or remove it")
+    if data.startswith(PNG) and LAST not in data:
+        raise ZooError(f"{where} is a truncated PNG; replace or remove it")

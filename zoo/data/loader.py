@@ -1,0 +1,171 @@
+"""Batches for training and for evaluation, made by threads of Grain."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import grain
+import numpy as np
+
+from zoo.data.geometry import Geometry, resize
+from zoo.data.sample import Source
+from zoo.errors import ZooError, nearest
+from zoo.registry import TRANSFORMS, check_call
+
+#: Class of the rows that fill up a batch's ground truth.
+PADDING = -1
+THREADS = min(8, os.cpu_count() or 1)
+
+
+def loader(
+    source: Source,
+    *,
+    size: Sequence[int],
+    mode: str,
+    batch_size: int,
+    interpolation: str = "linear",
+    max_boxes: int = 100,
+    transforms: Sequence[Mapping[str, Any]] = (),
+    seed: int = 0,
+    training: bool = True,
+    num_threads: int = THREADS,
+) -> grain.IterDataset:
+    """Batches with padded ground truth, as `keras.Model.fit` takes them on any backend.
+
+    In training the data set is shuffled anew each epoch and repeats for ever (an epoch need not be
+    a multiple of the batch: batches run on into the next one), and is transformed at random. Order
+    and transforms are a function of (seed, position), whatever the number of threads. Otherwise it
+    is passed once, in order, untransformed, the last batch perhaps short.
+
+    Args:
+        source: the data set.
+        size: height H and width W of the network input, pixels.
+        mode: as in `resize`.
+        batch_size: B.
+        interpolation: as in `resize`.
+        max_boxes: N, rows of ground truth for each image; crowd boxes do not count.
+        transforms: configs of parts of kind `transform`, applied in turn before resizing.
+        seed: of shuffling and transforms.
+        training: see above.
+        num_threads: how many samples are made at the same time; 0 makes them as they are asked for.
+
+    Returns:
+        A dataset of (x, y): x float32 (B, H, W, 3) in [0, 1], RGB; y `{"boxes": float32 (B, N, 4)
+        xyxy in pixels of the network input, "classes": int32 (B, N)}`, padded with boxes of zeros
+        of class −1.
+
+    Raises:
+        ZooError: an image has more boxes than `max_boxes`, a transform or a size does not fit.
+    """
+    check_max_boxes(source, max_boxes)
+    chain = [bound(transform) for transform in transforms] if training else []
+    make = functools.partial(
+        _training_sample, source, chain, max_boxes,
+        functools.partial(resize, size_hw=tuple(size), mode=mode, interpolation=interpolation),
+    )  # fmt: skip
+    # Indices run through Grain, not samples: a transform of several samples (mosaic) can so fetch
+    # its partners from the source, chosen by the same generator.
+    indices = grain.MapDataset.range(len(source))
+    if training:
+        indices = indices.shuffle(seed).repeat()
+    samples = indices.random_map(make, seed=seed)
+    read = _read_options(num_threads, batch_size)
+    batches = samples.to_iter_dataset(read).batch(batch_size, drop_remainder=training)
+    if not num_threads:
+        return batches
+    return grain.experimental.ThreadPrefetchIterDataset(batches, prefetch_buffer_size=1)
+
+
+def evaluation_batches(
+    source: Source,
+    *,
+    size: Sequence[int],
+    mode: str,
+    batch_size: int,
+    interpolation: str = "linear",
+    num_threads: int = THREADS,
+) -> Iterator[tuple[np.ndarray, list[int], list[Geometry]]]:
+    """Every image once, in order, with the way back to its own pixels.
+
+    Args:
+        source: the data set.
+        size: height H and width W of the network input, pixels.
+        mode: as in `resize`.
+        batch_size: B, of all but perhaps the last batch.
+        interpolation: as in `resize`.
+        num_threads: how many images are read at the same time.
+
+    Yields:
+        x float32 (B, H, W, 3) in [0, 1]; the B indices into `source`; the B geometries.
+    """
+
+    def prepare(index: int) -> tuple[np.ndarray, int, Geometry]:
+        pixels, geometry = resize(
+            source.image(index), tuple(size), mode=mode, interpolation=interpolation
+        )
+        return pixels, index, geometry
+
+    images = grain.MapDataset.range(len(source)).map(prepare)
+    prepared = images.to_iter_dataset(_read_options(num_threads, batch_size))
+    batches = prepared.batch(batch_size, drop_remainder=False, batch_fn=list)
+    for batch in batches:
+        pixels, indices, geometries = zip(*batch, strict=True)
+        yield np.stack(pixels), list(indices), list(geometries)
+
+
+def check_max_boxes(source: Source, max_boxes: int) -> None:
+    """Refuse a data set that has an image with more boxes than there are rows for them.
+
+    Raises:
+        ZooError: names the image with the most boxes, and the remedy.
+    """
+    counts = [np.count_nonzero(~source.labels(index).crowd) for index in range(len(source))]
+    most = int(np.argmax(counts))
+    if counts[most] > max_boxes:
+        raise ZooError(
+            f"image {source.id(most)!r} has {counts[most]} boxes, more than data.max_boxes="
+            f"{max_boxes}; set data.max_boxes={counts[most]}"
+        )
+
+
+def bound(cfg: Mapping[str, Any]) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """A transform with the keywords of its config, checked now and not in a thread later.
+
+    Raises:
+        ZooError: no such transform, or a key that it does not take.
+    """
+    if "name" not in cfg:
+        raise ZooError(f"a transform needs a `name`; {nearest('', TRANSFORMS.names())}")
+    part = TRANSFORMS[cfg["name"]]
+    keywords = {key: value for key, value in cfg.items() if key != "name"}
+    check_call(f"transform {cfg['name']!r}", part, (None, None, None), keywords, {})
+    return functools.partial(part, **keywords)
+
+
+def _training_sample(
+    source: Source,
+    chain: Sequence[Callable],
+    max_boxes: int,
+    fit: Callable[[np.ndarray], tuple[np.ndarray, Geometry]],
+    index: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    labels = source.labels(index)
+    image, boxes_xyxy = source.image(index), labels.boxes[~labels.crowd]
+    for transform in chain:
+        image, boxes_xyxy = transform(image, boxes_xyxy, rng)
+    pixels, geometry = fit(image)
+    boxes = np.zeros((max_boxes, 4), np.float32)
+    classes = np.full(max_boxes, PADDING, np.int32)
+    boxes[: len(boxes_xyxy)] = geometry.forward(boxes_xyxy)
+    classes[: len(boxes_xyxy)] = labels.classes[~labels.crowd]
+    return pixels, {"boxes": boxes, "classes": classes}
+
+
+def _read_options(num_threads: int, batch_size: int) -> grain.ReadOptions:
+    """Grain's default buffer of 500 images would be gigabytes; two batches hide the reading."""
+    ahead = max(num_threads, 2 * batch_size) if num_threads else 0
+    return grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=ahead)

@@ -1,0 +1,33 @@
+"""Data sets: one file a format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from zoo import config
+from zoo.errors import ZooError, nearest
+
+if TYPE_CHECKING:
+    from zoo.data.sample import Source
+
+#: Keys of `conf/data` that say what a split is called here, and those that the loader takes.
+SPLITS = ("train", "val", "test")
+LOADER_KEYS = ("max_boxes", "transforms")
+
+
+def open_source(data: Mapping[str, Any], split: str) -> Source:
+    """Open the part of a data set that plays the role `split`.
+
+    Args:
+        data: plain config as in `conf/data`; `train`, `val` and `test` say what the data set calls
+            its splits, `max_boxes` and `transforms` are the loader's and not looked at.
+        split: `"train"`, `"val"` or `"test"`.
+
+    Raises:
+        ZooError: no such role, or the source finds a fault in its files.
+    """
+    if split not in SPLITS:
+        raise ZooError(f"no split {split!r}; {nearest(split, SPLITS)}")
+    cfg = {key: value for key, value in data.items() if key not in (*SPLITS, *LOADER_KEYS)}
+    return config.build("dataset", cfg, split=data.get(split) or split)

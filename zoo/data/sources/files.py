@@ -1,0 +1,156 @@
+"""Image files on disk with labels in memory: what the folder formats have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.data.image import image_size, read_image
+from zoo.data.lint import Annotation, Lint
+from zoo.data.sample import Labels, fingerprint
+from zoo.errors import ZooError
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image as its annotation file describes it, unchecked.
+
+    Attributes:
+        id: what the format calls the image.
+        path: the image file.
+        size: height and width that the annotations state, or None if they do not.
+        annotations: the objects.
+        where: the annotation file, for messages.
+    """
+
+    id: int | str
+    path: Path
+    size: tuple[int, int] | None
+    annotations: Sequence[Annotation]
+    where: str
+
+
+@dataclass(frozen=True)
+class _Entry:
+    id: int | str
+    path: Path
+    size: tuple[int, int]
+    labels: Labels
+
+
+class ImageFiles:
+    """A `Source` over image files.
+
+    Args:
+        records: the images; each is checked by `lint`.
+        lint: what to do with faults; reports here.
+        classes: what the files call a class → its index.
+        class_names: one name for each class.
+        category_ids: COCO's id of each class; by default 1, 2, ….
+        open_headers: whether to compare each stated size with the image file now, or when it is
+            read. Files without a stated size are always opened.
+
+    Raises:
+        ZooError: a fault in the labels or files, or no image at all.
+    """
+
+    def __init__(
+        self,
+        records: Iterable[Record],
+        lint: Lint,
+        classes: Mapping[Any, int],
+        class_names: Sequence[str],
+        category_ids: Sequence[int] | None = None,
+        open_headers: bool = True,
+    ):
+        self.class_names = list(class_names)
+        self.category_ids = list(category_ids or range(1, len(self.class_names) + 1))
+        self._entries: list[_Entry] = []
+        for record in records:
+            with lint.tolerate():
+                size = _checked_size(record, open_headers)
+                labels = lint.labels(record.where, size, record.annotations, classes)
+                self._entries.append(_Entry(record.id, record.path, size, labels))
+        lint.report()
+        if not self._entries:
+            raise ZooError(f"{lint.what} has no images")
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def id(self, index: int) -> int | str:
+        """What the format calls the image."""
+        return self._entries[index].id
+
+    def labels(self, index: int) -> Labels:
+        """The ground truth of an image."""
+        return self._entries[index].labels
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width, pixels."""
+        return self._entries[index].size
+
+    def image(self, index: int) -> np.ndarray:
+        """The pixels, uint8 (height, width, 3) RGB.
+
+        Raises:
+            ZooError: the file is unreadable, or not of the size that its labels are for.
+        """
+        entry = self._entries[index]
+        pixels = read_image(entry.path)
+        _compare(entry.path, pixels.shape[:2], entry.size)
+        return pixels
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over classes, ids, labels, file names and sizes; the folder does not matter."""
+        files = ((entry.path.name, entry.path.stat().st_size) for entry in self._entries)
+        return fingerprint(self, files)
+
+
+def _checked_size(record: Record, open_header: bool) -> tuple[int, int]:
+    if record.size and not open_header:
+        return record.size
+    size = image_size(record.path)
+    _compare(record.path, size, record.size or size)
+    return size
+
+
+def _compare(path: Path, found: Sequence[int], stated: Sequence[int]) -> None:
+    if tuple(found) != tuple(stated):
+        raise ZooError(
+            f"image {path} is {found[1]}×{found[0]}, but its labels are for "
+            f"{stated[1]}×{stated[0]} (width×height; EXIF orientation applied); replace one of them"
+        )
+
+
+def read_text(path: Path, what: str) -> str:
+    """The text of an annotation file.
+
+    Raises:
+        ZooError: it cannot be read; `what` it is is part of the message.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ZooError(f"{what} {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ZooError(f"{what} {path} is not UTF-8 text") from error
+
+
+def existing_folder(root: str | Path | None, what: str) -> Path:
+    """`root` as a path.
+
+    Raises:
+        ZooError: there is none, or no such folder.
+    """
+    if not root:
+        raise ZooError(f"{what} needs a folder; set data.root=DIR")
+    if not (folder := Path(root).expanduser()).is_dir():
+        raise ZooError(f"data.root={root} is no folder; {what} needs one")
+    return folder

@@ -1,0 +1,122 @@
+"""PASCAL VOC's folders of XML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from zoo.data.image import SUFFIXES
+from zoo.data.lint import Annotation, Lint
+from zoo.data.sources.files import ImageFiles, Record, existing_folder, read_text
+from zoo.errors import ZooError, nearest
+
+
+def voc(
+    *,
+    root: str | None,
+    split: str,
+    class_names: Sequence[str] | None = None,
+    on_error: str = "error",
+) -> ImageFiles:
+    """Images in `JPEGImages`, XML in `Annotations`, splits in `ImageSets/Main` [VOC development kit].
+
+    VOC counts pixels from 1 and includes both ends: a box over the first pixel alone has
+    xmin = xmax = 1. In continuous coordinates that pixel spans [0, 1], so one is taken from xmin
+    and ymin, and nothing from xmax and ymax. Objects marked difficult become crowd.
+
+    Args:
+        root: the folder that holds those three.
+        split: name of a list in `ImageSets/Main`, e.g. `"trainval"`.
+        class_names: the classes in their order; by default those found in any XML, sorted.
+        on_error: `"error"` or `"skip"`.
+
+    Raises:
+        ZooError: a missing file, or a fault in the annotations.
+    """
+    folder = existing_folder(root, "voc")
+    lint = Lint(f"voc {folder} {split}", on_error)
+    stems = _stems(folder, split)
+    names = list(class_names) if class_names else _all_names(folder)
+    return ImageFiles(
+        _records(folder, stems, lint),
+        lint,
+        classes={name: index for index, name in enumerate(names)},
+        class_names=names,
+    )
+
+
+def _stems(root: Path, split: str) -> list[str]:
+    lists = root / "ImageSets" / "Main"
+    file = lists / f"{split}.txt"
+    if not file.is_file():
+        known = nearest(split, (path.stem for path in lists.glob("*.txt")))
+        raise ZooError(f"no split {split!r} in {lists}; {known}")
+    # A second column (1, 0 or -1 in lists of one class) is not about detection.
+    stems = [line.split()[0] for line in read_text(file, "split").splitlines() if line.strip()]
+    if not stems:
+        raise ZooError(f"split {file} is empty")
+    return stems
+
+
+def _all_names(root: Path) -> list[str]:
+    """The classes of every split, so that an index means the same in each."""
+    files = (root / "Annotations").glob("*.xml")
+    names = {obj.findtext("name", "").strip() for file in files for obj in _objects(file)}
+    if not names - {""}:
+        raise ZooError(f"no object has a name in {root / 'Annotations'}; set data.class_names=[…]")
+    return sorted(names - {""})
+
+
+def _objects(file: Path) -> list[ElementTree.Element]:
+    try:
+        return ElementTree.parse(file).getroot().findall("object")
+    except ElementTree.ParseError:
+        return []  # reported by name when its own split is opened
+
+
+def _records(root: Path, stems: Sequence[str], lint: Lint) -> Iterator[Record]:
+    images = {
+        path.stem: path
+        for path in (root / "JPEGImages").glob("*")
+        if path.suffix.lower() in SUFFIXES
+    }
+    for stem in stems:
+        with lint.tolerate():
+            file = root / "Annotations" / f"{stem}.xml"
+            tree = _parse(file)
+            if stem not in images:
+                raise ZooError(f"image {root / 'JPEGImages' / stem}.jpg of {file} is missing")
+            annotations = [
+                _annotation(obj, f"object {number}", file)
+                for number, obj in enumerate(tree.findall("object"), 1)
+            ]
+            yield Record(stem, images[stem], _size(tree), annotations, str(file))
+
+
+def _parse(file: Path) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(read_text(file, "annotation file"))
+    except ElementTree.ParseError as error:
+        raise ZooError(f"{file} is not XML: {error}") from error
+
+
+def _size(tree: ElementTree.Element) -> tuple[int, int] | None:
+    """The stated size; some tools write none, or zeros."""
+    try:
+        height, width = (int(tree.findtext(f"size/{side}", "0")) for side in ("height", "width"))
+    except ValueError:
+        return None
+    return (height, width) if height and width else None
+
+
+def _annotation(obj: ElementTree.Element, where: str, file: Path) -> Annotation:
+    try:
+        xmin, ymin, xmax, ymax = (
+            float(obj.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin", "xmax", "ymax")
+        )
+    except ValueError as error:
+        raise ZooError(f"{file}: {where} needs four numbers in <bndbox>") from error
+    difficult = obj.findtext("difficult", "0").strip() == "1"
+    name = obj.findtext("name", "").strip()
+    return Annotation((xmin - 1, ymin - 1, xmax, ymax), name, where, crowd=difficult)

@@ -1,0 +1,183 @@
+"""Text files of relative boxes, as Darknet and its successors keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.data.image import SUFFIXES, image_size
+from zoo.data.lint import Annotation, Lint
+from zoo.data.sources.files import ImageFiles, Record, existing_folder, read_text
+from zoo.errors import ZooError, nearest
+
+
+@dataclass(frozen=True)
+class _Description:
+    """What a `data.yaml` or a Darknet `.data` file says."""
+
+    file: Path
+    class_names: list[str]
+    base: Path
+    splits: dict[str, Any]
+
+
+def yolo(
+    *,
+    root: str | None,
+    split: str,
+    missing_labels: str = "error",
+    on_error: str = "error",
+) -> ImageFiles:
+    """Images, each with a text file of lines `class cx cy w h`, relative to the image.
+
+    `root` holds a `data.yaml` (`names`, and paths for `train`, `val`, `test`) or a Darknet `*.data`
+    file (`names`, `train`, `valid`). A path is a folder of images, or a text file that lists them.
+    Labels are looked for in `labels/` where the image is in `images/`, then beside the image.
+
+    Args:
+        root: the folder of the data set.
+        split: `"train"`, `"val"` or `"test"`.
+        missing_labels: an image without a text file is an `"error"`, or `"background"` as for
+            Darknet. An empty text file is always background.
+        on_error: `"error"` or `"skip"`.
+
+    Raises:
+        ZooError: a missing file, or a fault in the labels.
+    """
+    if missing_labels not in ("error", "background"):
+        known = nearest(missing_labels, ("error", "background"))
+        raise ZooError(f"data.missing_labels={missing_labels} is not known; {known}")
+    described = _describe(existing_folder(root, "yolo"))
+    lint = Lint(f"yolo {described.file} {split}", on_error)
+    names = described.class_names
+    return ImageFiles(
+        _records(_images(described, split), described.base, missing_labels, lint),
+        lint,
+        classes={index: index for index in range(len(names))},
+        class_names=names,
+    )
+
+
+# === Which images ===
+
+
+def _describe(root: Path) -> _Description:
+    files = [*root.glob("data.yaml"), *root.glob("data.yml"), *root.glob("*.data")]
+    if not files:
+        raise ZooError(f"{root} has neither data.yaml nor a Darknet .data file")
+    if len(files) > 1:
+        listed = ", ".join(file.name for file in files)
+        raise ZooError(f"{root} has {listed}; which one is meant? keep one of them there")
+    return (_darknet_data if files[0].suffix == ".data" else _data_yaml)(files[0])
+
+
+def _data_yaml(file: Path) -> _Description:
+    try:
+        content = yaml.safe_load(read_text(file, "data set description"))
+    except yaml.YAMLError as error:
+        raise ZooError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    names = content.get("names") if isinstance(content, dict) else None
+    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
+        names = [names[index] for index in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise ZooError(f"{file} needs `names`: a list of classes, or a mapping from 0, 1, 2, …")
+    base = file.parent / str(content.get("path") or ".")
+    return _Description(file, [str(name) for name in names], base, content)
+
+
+def _darknet_data(file: Path) -> _Description:
+    lines = [line.split("#")[0] for line in read_text(file, "data set description").splitlines()]
+    pairs = (line.split("=", 1) for line in lines if "=" in line)
+    content = {key.strip(): value.strip() for key, value in pairs}
+    if "names" not in content:
+        raise ZooError(f"{file} needs `names = FILE`, the file of class names")
+    text = read_text(_beside(file.parent, content["names"]), "file of class names")
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    return _Description(file, names, file.parent, {**content, "val": content.get("valid")})
+
+
+def _beside(base: Path, path: str) -> Path:
+    """A path as written: from the description's folder, or else from the working directory.
+
+    Darknet resolves paths from where it is started; exporters write `../train/images` for a folder
+    that is beside the description.
+    """
+    written = Path(path).expanduser()
+    candidates = [base / written, Path(written), base / path.removeprefix("../")]
+    return next((c for c in candidates if c.exists()), candidates[0])
+
+
+def _images(described: _Description, split: str) -> list[Path]:
+    entry = described.splits.get(split)
+    if not entry:
+        known = nearest(split, (key for key in ("train", "val", "test") if described.splits.get(key)))
+        raise ZooError(f"no split {split!r} in {described.file}; {known}")
+    paths = [str(path) for path in (entry if isinstance(entry, list) else [entry])]
+    images = [image for path in paths for image in _listed(described, split, path)]
+    if not images:
+        raise ZooError(f"split {split!r} of {described.file} is empty: no images in {entry}")
+    return images
+
+
+def _listed(described: _Description, split: str, path: str) -> list[Path]:
+    place = _beside(described.base, path)
+    if place.is_dir():
+        return sorted(image for image in place.rglob("*") if image.suffix.lower() in SUFFIXES)
+    if not place.is_file():
+        raise ZooError(f"{place}, split {split!r} of {described.file}, is missing")
+    lines = (line.strip() for line in read_text(place, "list of images").splitlines())
+    return [_beside(place.parent, line) for line in lines if line]
+
+
+# === Their labels ===
+
+
+def _records(
+    images: Sequence[Path], base: Path, missing_labels: str, lint: Lint
+) -> Iterator[Record]:
+    for image in images:
+        with lint.tolerate():
+            size = image_size(image)
+            file = _label_file(image)
+            if file is None and missing_labels == "error":
+                raise ZooError(
+                    f"image {image} has no text file of labels; if it shows no object, add an "
+                    "empty one or set data.missing_labels=background"
+                )
+            annotations = [] if file is None else _annotations(file, size)
+            id = image.relative_to(base) if image.is_relative_to(base) else image.name
+            yield Record(str(id), image, size, annotations, str(file))
+
+
+def _label_file(image: Path) -> Path | None:
+    parts = list(image.parts)
+    candidates = [image.with_suffix(".txt")]
+    if "images" in parts:
+        last = len(parts) - 1 - parts[::-1].index("images")
+        parts[last] = "labels"
+        candidates.insert(0, Path(*parts).with_suffix(".txt"))
+    return next((file for file in candidates if file.is_file()), None)
+
+
+def _annotations(file: Path, size: tuple[int, int]) -> list[Annotation]:
+    lines = enumerate(read_text(file, "file of labels").splitlines(), 1)
+    return [_annotation(file, number, line, size) for number, line in lines if line.strip()]
+
+
+def _annotation(file: Path, number: int, line: str, size: tuple[int, int]) -> Annotation:
+    try:
+        category, cx, cy, w, h = line.split()
+        cx_norm, cy_norm, w_norm, h_norm = map(float, (cx, cy, w, h))
+        index = int(category)
+    except ValueError as error:
+        raise ZooError(f"{file}: line {number} is not `class cx cy w h`: {line.strip()!r}") from error
+    height, width = size
+    box = (
+        (cx_norm - w_norm / 2) * width, (cy_norm - h_norm / 2) * height,
+        (cx_norm + w_norm / 2) * width, (cy_norm + h_norm / 2) * height,
+    )  # fmt: skip
+    return Annotation(box, index, f"line {number}")

@@ -1,0 +1,66 @@
+"""`python -m zoo.detect`: annotated pictures and detections.json from a file, folder or pattern."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from zoo.config import command, plain
+
+
+@command("detect")
+def main(cfg: DictConfig) -> None:
+    """Detect, draw, and list what was found."""
+    from hydra.core.hydra_config import HydraConfig
+    from rich.progress import track
+
+    import zoo
+    from zoo.data.image import read_image
+    from zoo.evaluation.pictures import draw, write_picture
+    from zoo.inference import detect, pictures
+
+    settings = plain(cfg)
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    source, preset = settings.pop("source"), settings.pop("preset")
+    found = pictures(source)
+    results = detect(zoo.load(preset), source, **settings)
+    records = []
+    for number, (name, detections) in enumerate(
+        track(results, "detecting", total=len(found), transient=True)
+    ):
+        drawn = draw(read_image(Path(name)), detections)
+        # Files of one name from several folders must not overwrite each other.
+        picture = directory / f"{number:04d}-{Path(name).stem}.png"
+        write_picture(picture, drawn)
+        records.append(_record(name, detections))
+        print(f"{name}: {_summary(detections)} → {picture}")
+    (directory / "detections.json").write_text(json.dumps(records, indent=1) + "\n")
+    print(f"run directory: {directory}")
+
+
+def _record(name: str, detections: Any) -> dict[str, Any]:
+    rows = zip(
+        detections.xyxy.tolist(),
+        detections.confidence.tolist(),
+        detections.class_id.tolist(),
+        detections.data["class_name"].tolist(),
+        strict=True,
+    )
+    keys = ("xyxy", "score", "class_id", "class_name")
+    return {"file": name, "detections": [dict(zip(keys, row, strict=True)) for row in rows]}
+
+
+def _summary(detections: Any) -> str:
+    names = detections.data["class_name"].tolist()
+    if not names:
+        return "nothing found"
+    return ", ".join(
+        f"{name} {score:.2f}" for name, score in zip(names, detections.confidence, strict=True)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""Parts → one `keras.Model` that detects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from zoo import config
+from zoo.errors import ZooError
+from zoo.ops.compile import xla
+from zoo.registry import BACKBONES, NECKS
+
+if TYPE_CHECKING:
+    import supervision
+
+PARTS = ("backbone", "neck", "head")
+#: Every side of an input is a multiple of the coarsest stride.
+STRIDE = 32
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Detector(keras.Model):
+    """A backbone, a neck and a head in one model, with their loss and their decoding.
+
+    Calling it on images, float (batch, height, width, 3) in [0, 1], RGB, sides multiples of 32,
+    gives the head's raw predictions. `compile` and `fit` train it with the loss of its config;
+    `detect` goes from files or arrays to boxes.
+
+    Args:
+        model: plain config as in `conf/model`: backbone, neck, head, loss, nms, image_size
+            (height, width in pixels) and resize (`"stretch"` or `"letterbox"`).
+        class_names: one name for each class.
+
+    Raises:
+        ZooError: a part, one of its keys or a size does not fit.
+    """
+
+    def __init__(self, model: Mapping[str, Any], class_names: Sequence[str], **kwargs: Any):
+        cfg = dict(model)
+        head = config.build("head", cfg["head"], num_classes=len(class_names))
+        images = keras.Input((None, None, 3), name="images")
+        backbone = _submodel("backbone", images, BACKBONES, cfg["backbone"])
+        neck = _submodel("neck", backbone.output, NECKS, cfg["neck"])
+        predict = _wrap("head", neck.output, head)
+        kwargs.setdefault("name", str(cfg.get("name", "detector")))
+        super().__init__(images, predict(neck(backbone(images))), **kwargs)
+        self.cfg = cfg
+        self.class_names = list(class_names)
+        self.image_size = check_size(cfg["image_size"])
+        self.resize = cfg.get("resize", "stretch")
+        self.head = head
+        self._loss_of = config.build("loss", cfg["loss"], head) if "loss" in cfg else None
+        self._compiled_loss: Callable | None = None
+        self._part_means = {
+            part: keras.metrics.Mean(name=f"{part}_loss") for part in ("box", "objectness", "class")
+        }
+        self._loss_mean = keras.metrics.Mean(name="loss")
+        self._predictors: dict[str, keras.Model] = {}
+
+    # === Training ===
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Mean over the batch of the loss of each image, compiled with XLA.
+
+        Args:
+            x: the images; not used.
+            y: `{"boxes": (batch, n, 4) xyxy in input pixels, "classes": (batch, n), −1 = padding}`.
+            y_pred: raw predictions.
+            sample_weight: not used.
+            training: not used.
+        """
+        if self._loss_of is None:
+            raise ZooError(
+                f"model {self.name!r} has no loss in its config; add `loss: {{name: …}}`"
+            )
+        if self._compiled_loss is None:
+            self._compiled_loss = xla(self._loss_of)
+        parts = self._compiled_loss(y, y_pred)
+        total = sum(parts.values())
+        for part, values in parts.items():
+            self._part_means[part].update_state(values)
+        loss = keras.ops.mean(total)
+        for regularisation in self.losses:
+            loss = loss + keras.ops.cast(regularisation, loss.dtype)
+        self._loss_mean.update_state(loss)
+        return loss
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The loss and its parts, reset at each epoch."""
+        return [self._loss_mean, *self._part_means.values()]
+
+    # === Prediction ===
+
+    def predictor(self, **limits: Any) -> keras.Model:
+        """A model of images to boxes: this detector, its decoding and its NMS, weights shared.
+
+        Args:
+            **limits: keys of the NMS part that override the config's, e.g. `score_threshold=0.001`,
+                or `name="default"` for another kind.
+
+        Returns:
+            A model whose output is boxes (batch, k, 4) xyxy relative to the network input, scores
+            (batch, k), classes (batch, k), count (batch,), candidates (batch,); see
+            `zoo.ops.nms.suppress`.
+        """
+        nms = {**self.cfg["nms"], **limits}
+        key = repr(sorted(nms.items()))
+        if key not in self._predictors:
+            output = DecodeAndSuppress(self.cfg["head"], len(self.class_names), nms)(self.output)
+            self._predictors[key] = keras.Model(self.input, output, name=f"{self.name}_predictor")
+        return self._predictors[key]
+
+    def detect(self, source: Any, **options: Any) -> list[supervision.Detections]:
+        """Find objects in pictures.
+
+        Args:
+            source: a file, a folder, a glob pattern, an RGB uint8 array (height, width, 3), or a
+                list of these.
+            **options: those of `zoo.inference.detect`: `score_threshold`, `iou_threshold`,
+                `resize`, `interpolation`, `batch_size`, `image_size`.
+
+        Returns:
+            One `supervision.Detections` a picture, in order: xyxy in pixels of the original, not
+            clipped to it, confidence, class_id, and `data["class_name"]`.
+
+        Raises:
+            ZooError: there is no such picture, or it cannot be decoded.
+        """
+        from zoo.inference import detect
+
+        return [detections for _, detections in detect(self, source, **options)]
+
+    # === Serialisation ===
+
+    def get_config(self) -> dict[str, Any]:
+        """The config and the class names, from which the parts are built again."""
+        return {"model": self.cfg, "class_names": self.class_names, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Detector:
+        """The inverse of `get_config`; weights come separately."""
+        return cls(**config)
+
+
+def _submodel(kind: str, inputs: Any, registry: Any, cfg: Mapping[str, Any]) -> keras.Model:
+    return _wrap(kind, inputs, lambda features: registry.build(cfg, features))
+
+
+def _wrap(name: str, upstream: Any, part: Callable[[Any], dict[str, Any]]) -> keras.Model:
+    """A model called `name` of `part` on fresh inputs like `upstream`'s."""
+
+    def like(tensor: Any, key: str) -> Any:
+        return keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=key)
+
+    if isinstance(upstream, dict):
+        inputs = {level: like(tensor, level) for level, tensor in upstream.items()}
+    else:
+        inputs = like(upstream, "images")
+    return keras.Model(inputs, part(inputs), name=name)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class DecodeAndSuppress(keras.layers.Layer):
+    """Raw predictions → fixed-size detections: the head's decoding and an NMS, XLA-compiled.
+
+    Args:
+        head: plain config of the head.
+        num_classes: classes of the head.
+        nms: plain config of the NMS part.
+    """
+
+    def __init__(
+        self, head: Mapping[str, Any], num_classes: int, nms: Mapping[str, Any], **kwargs: Any
+    ):
+        super().__init__(dtype="float32", **kwargs)
+        self.settings = {"head": dict(head), "num_classes": num_classes, "nms": dict(nms)}
+        self._head = config.build("head", head, num_classes=num_classes)
+        self._run = xla(self._detect)
+
+    def _detect(self, predictions: Any) -> Any:
+        boxes, scores = self._head.decode(predictions)
+        return config.build("nms", self.settings["nms"], boxes, scores)
+
+    def call(self, predictions: dict[str, Any]) -> dict[str, Any]:
+        """As `zoo.ops.nms.suppress`, boxes relative to the network input."""
+        return self._run(predictions)
+
+    def compute_output_spec(self, predictions: dict[str, Any]) -> dict[str, Any]:
+        """Shapes of the detections; the batch stays open."""
+        nms = self.settings["nms"]
+        kept = min(nms.get("max_candidates", 1024), nms.get("max_detections", 300))
+        batch = next(iter(predictions.values())).shape[0]
+        return {
+            "boxes": keras.KerasTensor((batch, kept, 4), "float32"),
+            "scores": keras.KerasTensor((batch, kept), "float32"),
+            "classes": keras.KerasTensor((batch, kept), "int32"),
+            "count": keras.KerasTensor((batch,), "int32"),
+            "candidates": keras.KerasTensor((batch,), "int32"),
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        """Keyword arguments that make this layer again."""
+        return {**super().get_config(), **self.settings}
+
+
+def check_size(size: Any) -> tuple[int, int]:
+    """(height, width) from one side or a pair.
+
+    Raises:
+        ZooError: a side is not a positive multiple of 32.
+    """
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(sides) != 2 or any(not isinstance(s, int) or s <= 0 or s % STRIDE for s in sides):
+        raise ZooError(f"image_size {size}: height and width must be multiples of {STRIDE}")
+    return sides

@@ -1,0 +1,22 @@
+"""The one error a user meets, and the nearest right spelling of a name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ZooError(ValueError):
+    """A user's mistake, said in one sentence: what, where, and the remedy.
+
+    Commands print it without a traceback and exit with status 2.
+    """
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Suggest the known names closest to `name`, as the tail of an error message."""
+    known = sorted(known)
+    close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"there are: {', '.join(known)}" if known else "there are none"

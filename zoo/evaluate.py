@@ -1,0 +1,38 @@
+"""`python -m zoo.evaluate`: COCO numbers of a preset or a run on labelled images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from zoo.config import command, plain
+
+
+@command("evaluate")
+def main(cfg: DictConfig) -> float:
+    """Evaluate, write metrics.json and detections.json, print the table, return AP."""
+    from hydra.core.hydra_config import HydraConfig
+
+    import zoo
+    from zoo.data.sources import open_source
+    from zoo.evaluation.pictures import save_examples
+    from zoo.evaluation.report import print_metrics
+    from zoo.evaluation.run import evaluate
+
+    settings = plain(cfg)
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    source = open_source(settings["data"], settings["split"])
+    detector = zoo.load(settings["preset"])
+    result = evaluate(detector, source, progress=True, **settings["evaluation"])
+    (directory / "metrics.json").write_text(json.dumps(result.metrics, indent=2) + "\n")
+    (directory / "detections.json").write_text(json.dumps(result.detections) + "\n")
+    save_examples(detector, source, directory / "examples.png")
+    print_metrics(result.metrics, title=f"{settings['preset']} on {len(source)} images")
+    print(f"run directory: {directory}")
+    return result.metrics["AP"]
+
+
+if __name__ == "__main__":
+    main()

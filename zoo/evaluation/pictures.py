@@ -1,0 +1,74 @@
+"""Detections drawn on pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import supervision as sv
+
+from zoo.data.sample import Source
+from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from zoo.detector import Detector
+
+
+def draw(image: np.ndarray, detections: sv.Detections) -> np.ndarray:
+    """A copy of an RGB uint8 image with boxes, class names and scores."""
+    height, width = image.shape[:2]
+    scene = np.ascontiguousarray(image[..., ::-1])
+    thickness = max(1, round(min(height, width) / 300))
+    shown = detections[np.ones(len(detections), bool)]
+    shown.xyxy = sv.clip_boxes(shown.xyxy, (width, height))
+    labels = [
+        f"{name} {score:.2f}"
+        for name, score in zip(shown.data["class_name"], shown.confidence, strict=True)
+    ]
+    scene = sv.BoxAnnotator(thickness=thickness).annotate(scene, shown)
+    scene = sv.LabelAnnotator(
+        text_scale=max(0.3, min(height, width) / 1000), text_padding=2
+    ).annotate(scene, shown, labels=labels)
+    return scene[..., ::-1]
+
+
+def write_picture(path: Path, image: np.ndarray) -> None:
+    """Write an RGB uint8 image.
+
+    Raises:
+        ZooError: the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), np.ascontiguousarray(image[..., ::-1])):
+        raise ZooError(f"cannot write the picture {path}")
+
+
+def save_examples(
+    detector: Detector, source: Source, path: Path, *, count: int = 9, side: int = 384
+) -> None:
+    """A contact sheet of detections on the first images of a source.
+
+    Args:
+        detector: the model.
+        source: where the images are from.
+        path: PNG file to write.
+        count: pictures on the sheet, three a row.
+        side: of each picture on the sheet, pixels.
+    """
+    cells = []
+    for index in range(min(count, len(source))):
+        image = source.image(index)
+        scale = side / max(image.shape[:2])
+        (found,) = detector.detect(image)
+        size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+        found.xyxy = found.xyxy * scale
+        drawn = draw(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), found)
+        cell = np.full((side, side, 3), 255, np.uint8)
+        cell[: drawn.shape[0], : drawn.shape[1]] = drawn
+        cells.append(cell)
+    while len(cells) % 3:
+        cells.append(np.full((side, side, 3), 255, np.uint8))
+    rows = [np.concatenate(cells[start : start + 3], axis=1) for start in range(0, len(cells), 3)]
+    write_picture(path, np.concatenate(rows, axis=0))

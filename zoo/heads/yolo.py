@@ -1,0 +1,143 @@
+"""The anchor-based head of YOLOv3 and YOLOv4."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from zoo.errors import ZooError
+from zoo.layers.convolution import ConvBN
+
+
+class YoloHead:
+    """A 3×3 and a 1×1 convolution per level; boxes relative to anchors [yolov3, §2.1].
+
+    Args:
+        num_classes: classes that a box can have, independently of each other.
+        anchors: all anchors of the model, (width, height) in pixels of the network input.
+        masks: the anchors of each level, as indices into `anchors`; levels in the order of
+            Darknet's [yolo] sections.
+        scale_xy: how far a centre may leave its cell, as a factor ≥ 1 (Darknet's `scale_x_y`), one
+            for all levels or one a level.
+        widths: channels of the 3×3 convolution of each level; by default twice its input's.
+        activation: name of a registered layer.
+        prior: objectness probability that a fresh head predicts [retinanet, §4.1].
+
+    Raises:
+        ZooError: a mask points outside the anchors, or a mapping misses a level.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        anchors: Sequence[Sequence[float]],
+        masks: Mapping[str, Sequence[int]],
+        scale_xy: float | Mapping[str, float] = 1.0,
+        widths: Mapping[str, int] | None = None,
+        activation: str = "leaky_relu",
+        prior: float = 0.01,
+    ):
+        self.num_classes = num_classes
+        self.anchors = [[float(side) for side in anchor] for anchor in anchors]
+        self.masks = {level: list(mask) for level, mask in masks.items()}
+        self.strides = {level: 2 ** int(level[1:]) for level in masks}
+        self.scale_xy = _per_level("scale_xy", scale_xy, self.masks)
+        self.widths = _per_level("widths", widths, self.masks)
+        self.activation = activation
+        self.prior = prior
+        for level, mask in self.masks.items():
+            if not all(0 <= index < len(self.anchors) for index in mask):
+                raise ZooError(
+                    f"head masks {level}: {mask} points outside the {len(self.anchors)} anchors"
+                )
+
+    def __call__(self, pyramid: Mapping[str, Any]) -> dict[str, Any]:
+        """Raw predictions of each level, float32 (batch, h, w, anchors·(5 + classes)).
+
+        Channel anchor·(5 + classes) + entry; the entries are tx, ty, tw, th, objectness and the
+        classes [yolo_layer.c:entry_index].
+
+        Raises:
+            ZooError: the neck does not give a level that `masks` names.
+        """
+        if missing := set(self.masks) - set(pyramid):
+            raise ZooError(f"head masks name {sorted(missing)}, the neck gives {sorted(pyramid)}")
+        return {level: self._level(level, pyramid[level]) for level in self.masks}
+
+    def _level(self, level: str, features: Any) -> Any:
+        width = self.widths[level] or 2 * features.shape[-1]
+        filters = len(self.masks[level]) * (5 + self.num_classes)
+        x = ConvBN(width, 3, activation=self.activation, name=f"{level}_conv")(features)
+        predict = ConvBN(filters, 1, activation="linear", normalize=False, name=f"{level}_predict")
+        x = predict(x)
+        predict.convolution.bias.assign(self._bias(level))
+        return keras.layers.Activation("linear", dtype="float32", name=f"{level}_raw")(x)
+
+    def _bias(self, level: str) -> Any:
+        """Zero but for the objectness entries, whose sigmoid is `prior`."""
+        entries = [0.0] * (5 + self.num_classes)
+        entries[4] = math.log(self.prior / (1 - self.prior))
+        return entries * len(self.masks[level])
+
+    def decode(self, predictions: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Boxes and class scores of all anchors [yolov3, §2.1; yolo_layer.c:get_yolo_box].
+
+        Args:
+            predictions: what this head gave; the input size is read off its grids.
+
+        Returns:
+            boxes: xyxy relative to the network input, float32 (batch, n, 4), not clipped.
+            scores: objectness · class probability, float32 (batch, n, classes).
+        """
+        decoded = [self._decode(level, predictions[level]) for level in self.masks]
+        boxes, scores = zip(*decoded, strict=True)
+        return ops.concatenate(boxes, axis=1), ops.concatenate(scores, axis=1)
+
+    def _decode(self, level: str, raw: Any) -> tuple[Any, Any]:
+        batch, height, width = ops.shape(raw)[:3]
+        count = len(self.masks[level])
+        raw = ops.reshape(raw, (batch, height, width, count, 5 + self.num_classes))
+        centre, size = self.cxcywh(level, raw[..., 0:4])
+        boxes = ops.concatenate([centre - size / 2, centre + size / 2], axis=-1)
+        scores = ops.sigmoid(raw[..., 4:5]) * ops.sigmoid(raw[..., 5:])
+        total = height * width * count
+        return (
+            ops.reshape(boxes, (batch, total, 4)),
+            ops.reshape(scores, (batch, total, self.num_classes)),
+        )
+
+    def cxcywh(self, level: str, raw_boxes: Any) -> tuple[Any, Any]:
+        """Centres and sizes of raw boxes (batch, h, w, anchors, 4), relative to the network input.
+
+        X = s·σ(tx) − (s − 1)/2, centre = (cell + X) / grid, size = e^t · anchor / input
+        [yolo_layer.c:get_yolo_box]. Each is (batch, h, w, anchors, 2), x or width first.
+        """
+        height, width = ops.shape(raw_boxes)[1:3]
+        scale = self.scale_xy[level]
+        columns = ops.reshape(ops.arange(width, dtype="float32"), (1, 1, -1, 1))
+        rows = ops.reshape(ops.arange(height, dtype="float32"), (1, -1, 1, 1))
+        offset = scale * ops.sigmoid(raw_boxes[..., 0:2]) - (scale - 1) / 2
+        grid_width, grid_height = ops.cast(width, "float32"), ops.cast(height, "float32")
+        x = (columns + offset[..., 0]) / grid_width
+        y = (rows + offset[..., 1]) / grid_height
+        anchors = [self.anchors[index] for index in self.masks[level]]
+        anchor_sizes = ops.convert_to_tensor(anchors, dtype="float32")
+        stride = self.strides[level]
+        size = ops.exp(raw_boxes[..., 2:4]) * anchor_sizes
+        size = ops.stack(
+            [size[..., 0] / (grid_width * stride), size[..., 1] / (grid_height * stride)], axis=-1
+        )
+        return ops.stack([x, y], axis=-1), size
+
+
+def _per_level(key: str, value: Any, masks: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return dict.fromkeys(masks, value)
+    if set(value) != set(masks):
+        raise ZooError(f"head {key} has levels {sorted(value)}, masks have {sorted(masks)}")
+    return dict(value)

@@ -1,0 +1,129 @@
+"""Pictures → detections in the pixels of the original."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import supervision as sv
+
+from zoo.data import geometry as geometries
+from zoo.data.geometry import Geometry
+from zoo.data.image import read_image
+from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from zoo.detector import Detector
+
+SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+
+
+def detect(
+    detector: Detector,
+    source: Any,
+    *,
+    score_threshold: float = 0.25,
+    iou_threshold: float | None = None,
+    resize: str | None = None,
+    interpolation: str = "linear",
+    image_size: Any = None,
+    batch_size: int = 1,
+) -> Iterator[tuple[str, sv.Detections]]:
+    """Find objects in pictures, in order.
+
+    Args:
+        detector: the model.
+        source: a file, a folder, a glob pattern, an RGB uint8 array, or a list of these.
+        score_threshold: detections score more than this, in [0, 1].
+        iou_threshold: overlap that suppresses; by default the model's.
+        resize: `"stretch"` or `"letterbox"`; by default the model's.
+        interpolation: `"linear"` (OpenCV) or `"darknet"` (corner-aligned, for exact parity).
+        image_size: side or (height, width) of the network input; by default the model's.
+        batch_size: pictures in one forward pass.
+
+    Yields:
+        The picture's name and its detections: xyxy in pixels of the original, not clipped to it.
+    """
+    from zoo.detector import check_size
+
+    limits: dict[str, Any] = {"score_threshold": score_threshold}
+    if iou_threshold is not None:
+        limits["iou_threshold"] = iou_threshold
+    predictor = detector.predictor(**limits)
+    size = check_size(image_size) if image_size is not None else detector.image_size
+    found = pictures(source)
+    for start in range(0, len(found), batch_size):
+        chunk = found[start : start + batch_size]
+        prepared = [
+            _prepare(picture, size, resize or detector.resize, interpolation)
+            for _, picture in chunk
+        ]
+        images = np.stack([image for image, _ in prepared])
+        outputs = predictor.predict_on_batch(images)
+        for index, (name, _) in enumerate(chunk):
+            geometry = prepared[index][1]
+            yield name, to_detections(outputs, index, size, geometry, detector.class_names)
+
+
+def _prepare(
+    picture: Any, size: tuple[int, int], mode: str, interpolation: str
+) -> tuple[np.ndarray, Geometry]:
+    image = picture if isinstance(picture, np.ndarray) else read_image(picture)
+    return geometries.resize(image, size, mode=mode, interpolation=interpolation)
+
+
+def to_detections(
+    outputs: dict[str, Any],
+    index: int,
+    size: tuple[int, int],
+    geometry: Geometry,
+    class_names: Sequence[str],
+) -> sv.Detections:
+    """One image's rows of a predictor's output, in pixels of the original.
+
+    Args:
+        outputs: boxes (batch, k, 4) xyxy relative to the network input, scores, classes, count.
+        index: which image of the batch.
+        size: height and width of the network input.
+        geometry: how the image was brought to that size.
+        class_names: names by class index.
+    """
+    count = int(outputs["count"][index])
+    height, width = size
+    boxes = np.asarray(outputs["boxes"][index][:count], "float32")
+    classes = np.asarray(outputs["classes"][index][:count], int)
+    return sv.Detections(
+        xyxy=geometry.inverse(boxes * np.array([width, height, width, height], "float32")),
+        confidence=np.asarray(outputs["scores"][index][:count], "float32"),
+        class_id=classes,
+        data={"class_name": np.array([class_names[label] for label in classes], dtype=str)},
+    )
+
+
+def pictures(source: Any) -> list[tuple[str, Path | np.ndarray]]:
+    """The pictures that `source` names, sorted within a folder or a pattern, each with a name.
+
+    Raises:
+        ZooError: nothing is there, or an array is not RGB uint8.
+    """
+    if isinstance(source, np.ndarray):
+        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
+            raise ZooError(
+                f"an image array is uint8 (height, width, 3), not {source.dtype} {source.shape}"
+            )
+        return [("array", source)]
+    if isinstance(source, list | tuple):
+        return [picture for item in source for picture in pictures(item)]
+    path = Path(source)
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+    elif path.is_file():
+        files = [path]
+    else:
+        files = [Path(name) for name in sorted(glob.glob(str(source), recursive=True))]
+    if not files:
+        raise ZooError(f"source {str(source)!r}: no picture there ({', '.join(sorted(SUFFIXES))})")
+    return [(str(file), file) for file in files]

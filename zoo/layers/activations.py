@@ -1,0 +1,35 @@
+"""Activations as the YOLO papers use them; each function gives a stateless Keras layer."""
+
+from __future__ import annotations
+
+import keras
+
+
+def leaky_relu(*, slope: float = 0.1) -> keras.Layer:
+    """The input where positive, else slope times it; Darknet's slope is 0.1, not Keras' 0.3 [activations.h:leaky]."""
+    return keras.layers.LeakyReLU(negative_slope=slope)
+
+
+def linear() -> keras.Layer:
+    """Identity [activations.h:linear]."""
+    return keras.layers.Activation("linear")
+
+
+def mish() -> keras.Layer:
+    """The input times tanh(softplus(input)) [activations.c:activate_array_mish]."""
+    return keras.layers.Activation("mish")
+
+
+def relu() -> keras.Layer:
+    """The input where positive, else 0."""
+    return keras.layers.Activation("relu")
+
+
+def sigmoid() -> keras.Layer:
+    """1 / (1 + e⁻ˣ), Darknet's `logistic`."""
+    return keras.layers.Activation("sigmoid")
+
+
+def swish() -> keras.Layer:
+    """The input times its sigmoid [activations.c:activate_array_swish]."""
+    return keras.layers.Activation("silu")

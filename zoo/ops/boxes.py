@@ -1,0 +1,114 @@
+"""Box formats and overlaps: pure functions on tensors, any unit, any leading shape that broadcasts.
+
+`xyxy` is left, top, right, bottom; `cxcywh` is centre and size.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from keras import ops
+
+#: Keeps the weight of CIoU's aspect term finite where both boxes agree [box.c:box_ciou].
+ASPECT_EPSILON = 1e-6
+
+
+def xyxy_to_cxcywh(boxes: Any) -> Any:
+    """Corners (…, 4) to centres and sizes (…, 4), same unit."""
+    low, high = boxes[..., 0:2], boxes[..., 2:4]
+    return ops.concatenate([(low + high) / 2, high - low], axis=-1)
+
+
+def cxcywh_to_xyxy(boxes: Any) -> Any:
+    """Centres and sizes (…, 4) to corners (…, 4), same unit."""
+    centre, half = boxes[..., 0:2], boxes[..., 2:4] / 2
+    return ops.concatenate([centre - half, centre + half], axis=-1)
+
+
+def iou(a: Any, b: Any) -> Any:
+    """Intersection over union of paired xyxy boxes, (…, 4) → (…) in [0, 1] [box.c:box_iou].
+
+    0 where the union is empty, and where it is no number because a side overflowed.
+    """
+    intersection, union = _intersection_and_union(a, b)
+    return _ratio(intersection, union)
+
+
+def pairwise_iou(a: Any, b: Any) -> Any:
+    """IoU of every xyxy box of `a` (…, m, 4) with every one of `b` (…, n, 4), (…, m, n)."""
+    return iou(a[..., :, None, :], b[..., None, :, :])
+
+
+def giou(a: Any, b: Any) -> Any:
+    """Generalised IoU of paired xyxy boxes, (…, 4) → (…) in [-1, 1] [giou, alg. 1; box.c:box_giou].
+
+    The IoU less the share of the enclosing box that neither box covers.
+    """
+    intersection, union = _intersection_and_union(a, b)
+    sides = _enclosing_sides(a, b)
+    enclosing = sides[..., 0] * sides[..., 1]
+    return _ratio(intersection, union) - _ratio(enclosing - union, enclosing)
+
+
+def diou(a: Any, b: Any, *, beta: float = 1.0) -> Any:
+    """Distance IoU of paired xyxy boxes, IoU − (d²/c²)^beta, (…, 4) → (…) [diou, eq. 7].
+
+    d is the distance of the centres, c the diagonal of the enclosing box; both change with the
+    aspect of the unit. Where c is 0 the IoU stands alone.
+
+    Args:
+        a: xyxy boxes.
+        b: xyxy boxes.
+        beta: 1 in the paper; 0.6, fixed, in Darknet's `diou` and `greedynms` [box.c:box_diou]; the
+            key `beta_nms` in its `diounms` [box.c:box_diounms].
+    """
+    penalty = _centre_distance(a, b)
+    # At beta 1 a power would cost two transcendental functions for nothing.
+    return iou(a, b) - (penalty if beta == 1 else ops.power(penalty, beta))
+
+
+def ciou(a: Any, b: Any) -> Any:
+    """Complete IoU of paired xyxy boxes, DIoU − αv, (…, 4) → (…) [diou, eq. 10–11; box.c:box_ciou].
+
+    No number where a box has neither width nor height: its aspect is undefined, as in Darknet.
+    """
+    overlap = iou(a, b)
+    v = 4 / math.pi**2 * ops.square(_aspect_angle(a) - _aspect_angle(b))
+    alpha = v / (1 - overlap + v + ASPECT_EPSILON)
+    return overlap - _centre_distance(a, b) - alpha * v
+
+
+def _intersection_and_union(a: Any, b: Any) -> tuple[Any, Any]:
+    low = ops.maximum(a[..., 0:2], b[..., 0:2])
+    high = ops.minimum(a[..., 2:4], b[..., 2:4])
+    sides = ops.maximum(high - low, 0.0)
+    intersection = sides[..., 0] * sides[..., 1]
+    return intersection, _area(a) + _area(b) - intersection
+
+
+def _centre_distance(a: Any, b: Any) -> Any:
+    """Squared distance of the centres over the squared diagonal of the enclosing box."""
+    centres = (a[..., 0:2] + a[..., 2:4] - b[..., 0:2] - b[..., 2:4]) / 2
+    diagonal = ops.sum(ops.square(_enclosing_sides(a, b)), axis=-1)
+    return _ratio(ops.sum(ops.square(centres), axis=-1), diagonal)
+
+
+def _enclosing_sides(a: Any, b: Any) -> Any:
+    low = ops.minimum(a[..., 0:2], b[..., 0:2])
+    return ops.maximum(a[..., 2:4], b[..., 2:4]) - low
+
+
+def _aspect_angle(boxes: Any) -> Any:
+    sides = boxes[..., 2:4] - boxes[..., 0:2]
+    return ops.arctan(sides[..., 0] / sides[..., 1])
+
+
+def _area(boxes: Any) -> Any:
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+
+
+def _ratio(part: Any, whole: Any) -> Any:
+    """`part / whole`, 0 where that has no value."""
+    defined = ops.logical_and(whole > 0, ops.isfinite(whole))
+    return ops.where(defined, part / ops.where(defined, whole, 1.0), 0.0)

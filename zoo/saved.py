@@ -1,0 +1,36 @@
+"""Detectors in files: `.keras` archives and run directories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from zoo.detector import Detector
+from zoo.errors import ZooError
+
+#: What a run leaves behind, the most wanted first.
+CHECKPOINTS = ("best.keras", "last.keras")
+
+
+def load_saved(path: Path) -> Detector:
+    """The detector of a `.keras` file, or the best one of a run directory.
+
+    Raises:
+        ZooError: nothing is there, or it is not a detector.
+    """
+    if path.is_dir():
+        found = [path / name for name in CHECKPOINTS if (path / name).is_file()]
+        if not found:
+            raise ZooError(f"run directory {path} has none of {', '.join(CHECKPOINTS)}")
+        path = found[0]
+    if not path.is_file():
+        raise ZooError(f"no file {path}")
+    try:
+        detector = keras.saving.load_model(path, compile=False)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ZooError(f"{path} is not a detector saved by zoo: {reason}") from error
+    if not isinstance(detector, Detector):
+        raise ZooError(f"{path} holds a {type(detector).__name__}, not a zoo detector")
+    return detector

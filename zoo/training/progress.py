@@ -1,0 +1,108 @@
+"""Progress of a training run: bars on a terminal, lines in a log."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class TrainingProgress(keras.callbacks.Callback):
+    """Loss parts, images per second and the time left.
+
+    Args:
+        epochs: of the whole run.
+        steps: updates of an epoch.
+        batch_size: images of an update.
+        console: where to write; standard output by default.
+        quiet_seconds: without a terminal, time between two lines within an epoch.
+    """
+
+    def __init__(
+        self,
+        epochs: int,
+        steps: int,
+        batch_size: int,
+        console: Console | None = None,
+        quiet_seconds: float = 30,
+    ):
+        super().__init__()
+        self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
+        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.quiet_seconds = quiet_seconds
+        self.done = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Start the bar and the clock."""
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.bar.start()
+        self.task = self.bar.add_task("training", total=self.epochs * self.steps, state="")
+        self.spent = 0.0
+        self.said = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count the time of updates only, not that of evaluation."""
+        self.epoch = epoch
+        self.clock = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Move the bar, or say a line when none was said for a while."""
+        now = time.monotonic()
+        self.spent += now - self.clock
+        self.clock = now
+        self.done += 1
+        state = f"{_losses(logs or {})}  {self._rate():.1f} images/s"
+        self.bar.update(
+            self.task,
+            completed=self.done,
+            description=f"epoch {self.epoch + 1}/{self.epochs}",
+            state=state,
+        )
+        if not self.console.is_terminal and now - self.said > self.quiet_seconds:
+            self.said = now
+            self.console.print(f"epoch {self.epoch + 1} step {batch + 1}/{self.steps}  {state}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """One line for the epoch, with its evaluation if there was one."""
+        logs = logs or {}
+        left = (self.epochs * self.steps - self.done) * self.spent / max(self.done, 1)
+        scores = "".join(
+            f"  {key} {logs[key]:.3f}" for key in ("val_AP", "val_AP50") if key in logs
+        )
+        self.bar.console.print(
+            f"epoch {epoch + 1}/{self.epochs}  {_losses(logs)}{scores}  "
+            f"{self._rate():.1f} images/s  {_clock(left)} left"
+        )
+        self.said = time.monotonic()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Close the bar."""
+        self.bar.stop()
+
+    def _rate(self) -> float:
+        return self.done * self.batch_size / self.spent if self.spent else 0.0
+
+
+def _losses(logs: dict[str, Any]) -> str:
+    names = {"loss": "loss", "box": "box_loss", "obj": "objectness_loss", "cls": "class_loss"}
+    return "  ".join(f"{name} {float(logs[key]):.3f}" for name, key in names.items() if key in logs)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return (
+        f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+        if minutes >= 60
+        else (f"{minutes}:{seconds:02d}")
+    )

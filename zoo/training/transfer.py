@@ -1,0 +1,74 @@
+"""Weights from one detector into another, as far as they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zoo.errors import ZooError, nearest
+
+if TYPE_CHECKING:
+    from zoo.detector import Detector
+
+
+@dataclass
+class Transfer:
+    """What was copied, and what was not and why."""
+
+    copied: list[str] = field(default_factory=list)
+    missed: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        lines = [f"loaded {len(self.copied)} of {len(self.copied) + len(self.missed)} arrays"]
+        lines += [f"  not loaded: {path} ({reason})" for path, reason in self.missed.items()]
+        return "\n".join(lines)
+
+
+def transfer(target: Detector, source: Detector, parts: Sequence[str]) -> Transfer:
+    """Copy the arrays of `source` whose part, path and shape are those of `target`.
+
+    Args:
+        target: the detector to fill.
+        source: the detector to take from; its classes may differ.
+        parts: which of backbone, neck and head to copy.
+
+    Raises:
+        ZooError: an unknown part, or nothing fits at all.
+    """
+    report = Transfer()
+    for part in parts:
+        theirs = {v.path: v for v in submodel(source, part).variables}
+        for variable in submodel(target, part).variables:
+            path = f"{part}/{variable.path}"
+            if variable.path not in theirs:
+                report.missed[path] = "the source has no such array"
+            elif (shape := theirs[variable.path].shape) != variable.shape:
+                report.missed[path] = (
+                    f"shape {tuple(variable.shape)}, the source has {tuple(shape)}"
+                )
+            else:
+                variable.assign(theirs[variable.path])
+                report.copied.append(path)
+    if not report.copied:
+        raise ZooError(f"nothing of {source.name} fits {target.name} in {', '.join(parts)}")
+    return report
+
+
+def freeze(detector: Detector, parts: Sequence[str]) -> None:
+    """Keep these parts as they are during training.
+
+    Raises:
+        ZooError: a name is not a part of the detector.
+    """
+    for part in parts:
+        submodel(detector, part).trainable = False
+
+
+def submodel(detector: Detector, part: str):
+    """The backbone, the neck or the head of a detector, as a `keras.Model`."""
+    from zoo.detector import PARTS
+
+    if part not in PARTS:
+        raise ZooError(f"no part {part!r} of a detector; {nearest(part, PARTS)}")
+    return detector.get_layer(part)
