@@ -17,15 +17,15 @@ LEVELS = [
     {"layers"},
     {"backbones", "necks", "heads", "losses"},
     {"data", "download"},
-    {"inference", "detector", "darknet", "presets", "saved"},
+    {"inference", "detector", "darknet", "cards", "saved"},
     {"evaluation"},
     {"training"},
     {"train", "evaluate", "detect", "__main__"},
 ]
 #: One concern in several files, which may know each other.
-TOGETHER = {"inference", "detector", "darknet", "presets", "saved"}
+TOGETHER = {"inference", "detector", "darknet", "cards", "saved"}
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
-NO_BACKEND = {"errors", "registry", "config", "data", "download", "presets"}
+NO_BACKEND = {"errors", "registry", "config", "data", "download", "cards"}
 FILES = [file for file in sorted(ROOT.rglob("*.py")) if file != ROOT / "__init__.py"]
 
 

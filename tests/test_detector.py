@@ -121,7 +121,7 @@ def test_a_foreign_archive_is_one_clear_error(tmp_path, content, sentence):
 def test_a_missing_archive_and_an_empty_run_are_named(tmp_path):
     with pytest.raises(ZooError, match="no file"):
         zoo.load(tmp_path / "none.keras")
-    with pytest.raises(ZooError, match="has none of best.keras"):
+    with pytest.raises(ZooError, match=r"has none of best.keras"):
         zoo.load(tmp_path)
 
 

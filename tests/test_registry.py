@@ -64,7 +64,7 @@ def test_every_listed_part_loads(kind):
         assert callable(KINDS[kind][name]), name
 
 
-@pytest.mark.parametrize("module", ["zoo", "zoo.registry", "zoo.config", "zoo.presets"])
+@pytest.mark.parametrize("module", ["zoo", "zoo.registry", "zoo.config", "zoo.cards"])
 def test_importing_and_listing_loads_no_backend(module):
     code = (
         f"import sys, {module}, zoo; [zoo.parts(kind) for kind in zoo.KINDS]; zoo.presets();"

@@ -10,14 +10,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, nearest
 from zoo.registry import KINDS
 
 if TYPE_CHECKING:
     from zoo.detector import Detector
 
 __version__ = "0.1.0"
-__all__ = ["ZooError", "backbones", "build", "load", "parts", "presets"]
+__all__ = [
+    "ZooError",
+    "backbones",
+    "build",
+    "heads",
+    "load",
+    "losses",
+    "necks",
+    "parts",
+    "presets",
+]
 
 # TensorFlow narrates its start-up on standard error unless told otherwise before its import.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -42,7 +52,7 @@ def load(source: str | os.PathLike[str]) -> Detector:
         from zoo.saved import load_saved
 
         return load_saved(path)
-    from zoo.presets import load as load_preset
+    from zoo.cards import load as load_preset
 
     return load_preset(str(source))
 
@@ -65,31 +75,45 @@ def build(
     from zoo import config
     from zoo.detector import Detector
 
-    if isinstance(model, str):
-        model = config.plain(config.compose(f"model/{model}", list(overrides)))["model"]
-    return Detector(model, class_names)
+    if not isinstance(model, str):
+        return Detector(model, class_names)
+    composed = config.compose(f"model/{model}", list(overrides))
+    return Detector(config.plain(composed)["model"], class_names)
 
 
 def presets() -> list[str]:
-    """Names that `load` knows."""
-    from zoo.presets import names
+    """Names of the pretrained models that `load` knows."""
+    from zoo.cards import names
 
     return names()
 
 
 def parts(kind: str) -> list[str]:
-    """Names of the parts of a kind: backbone, neck, head, loss, nms, dataset, transform …
+    """Names of the parts of a kind, e.g. `"backbone"`, ours and the plugins'; loads none of them.
 
     Raises:
-        ZooError: there is no such kind.
+        ZooError: there is no such kind; the nearest is suggested.
     """
-    from zoo.errors import nearest
-
     if kind not in KINDS:
         raise ZooError(f"no kind {kind!r} of part; {nearest(kind, KINDS)}")
     return KINDS[kind].names()
 
 
 def backbones() -> list[str]:
-    """Names of the backbones, ours and the plugins'."""
+    """Names of the backbones."""
     return parts("backbone")
+
+
+def necks() -> list[str]:
+    """Names of the necks."""
+    return parts("neck")
+
+
+def heads() -> list[str]:
+    """Names of the heads."""
+    return parts("head")
+
+
+def losses() -> list[str]:
+    """Names of the losses."""
+    return parts("loss")

@@ -6,6 +6,7 @@ somebody else's library, and only from the modules in `ALLOWED_TARGETS`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.util
@@ -23,7 +24,7 @@ from hydra import main as hydra_main
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -104,12 +105,24 @@ def compose(name: str, overrides: list[str] | None = None) -> DictConfig:
     Raises:
         ZooError: an override names a group option or a key that is not there.
     """
-    Plugins.instance().register(PluginYaml)
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
+        with _composer():
             return hydra_compose(name, overrides=overrides or [])
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, name) from error
+
+
+@contextlib.contextmanager
+def _composer() -> Iterator[None]:
+    """Hydra over our vocabulary, with the job that may be running set aside."""
+    Plugins.instance().register(PluginYaml)
+    running = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = running
 
 
 def plain(cfg: Any) -> Any:
@@ -144,7 +157,7 @@ def explain(error: Exception, name: str) -> ZooError:
 
 def _known_keys(name: str, parent: str) -> list[str]:
     """The keys below `parent` in the config `name` without overrides, as full dotted keys."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with _composer():
         node = OmegaConf.select(hydra_compose(name), parent) if parent else hydra_compose(name)
     return [str(key) for key in node] if isinstance(node, DictConfig) else []
 
@@ -214,15 +227,19 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
 
     def wrap(task: Callable[[DictConfig], Any]) -> Callable[[], Any]:
         @functools.wraps(task)
+        def job(cfg: DictConfig) -> Any:
+            try:
+                return task(cfg)
+            except ZooError as error:
+                _complain(error)
+
+        @functools.wraps(task)
         def run() -> Any:
             Plugins.instance().register(PluginYaml)
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach the lines below whole
             try:
-                return hydra_main(str(CONF), name, version_base="1.3")(task)()
-            except ZooError as error:
-                _complain(error)
-            except (MissingConfigException, ConfigCompositionException, HydraException) as error:
-                GlobalHydra.instance().clear()
+                return hydra_main(str(CONF), name, version_base="1.3")(job)()
+            except (HydraException, OmegaConfBaseException) as error:
                 _complain(explain(error, name))
 
         return run

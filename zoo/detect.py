@@ -54,12 +54,10 @@ def _record(name: str, detections: Any) -> dict[str, Any]:
 
 
 def _summary(detections: Any) -> str:
-    names = detections.data["class_name"].tolist()
-    if not names:
-        return "nothing found"
-    return ", ".join(
-        f"{name} {score:.2f}" for name, score in zip(names, detections.confidence, strict=True)
-    )
+    from zoo.evaluation.pictures import named_scores
+
+    found = ", ".join(f"{name} {score:.2f}" for name, score in named_scores(detections))
+    return found or "nothing found"
 
 
 if __name__ == "__main__":

@@ -183,7 +183,11 @@ class DecodeAndSuppress(keras.layers.Layer):
         self, head: Mapping[str, Any], num_classes: int, nms: Mapping[str, Any], **kwargs: Any
     ):
         super().__init__(dtype="float32", **kwargs)
-        self.settings = {"head": dict(head), "num_classes": num_classes, "nms": dict(nms)}
+        self.settings: dict[str, Any] = {
+            "head": dict(head),
+            "num_classes": num_classes,
+            "nms": dict(nms),
+        }
         self._head = config.build("head", head, num_classes=num_classes)
         self._run = xla(self._detect)
 

@@ -43,7 +43,9 @@ class Registry:
             found[point.name] = (point.value, owner)
         return found
 
-    def _refuse_duplicate(self, name: str, found: Mapping[str, tuple[str, str]], owner: str):
+    def _refuse_duplicate(
+        self, name: str, found: Mapping[str, tuple[str, str]], owner: str
+    ) -> None:
         if name in found:
             raise ZooError(
                 f"{self.kind} {name!r} of {owner} is already provided by {found[name][1]}; "

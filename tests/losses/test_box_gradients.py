@@ -26,10 +26,10 @@ def test_iou_gradient_by_hand():
     np.testing.assert_allclose(gradient("iou", [0, 0, 2, 2], [1, 0, 2, 2]), expected, atol=1e-6)
 
 
-def test_boxes_apart_follow_the_enclosing_box_alone():
-    # Unit boxes 3 apart: enclosing 4×1, so U/C = 2/4; d(U/C) of the left side is
-    # (4·(-1) − 2·(-1))/16, of the right (4·1 − 0)/16, of top and bottom (4·∓1 − 0)/16.
-    left, right, top, bottom = -2 / 16, 4 / 16, -4 / 16, 4 / 16
+def test_boxes_apart_count_their_gap_as_union():
+    # Unit boxes 3 apart in x: the product of the sides is -2·1, so U = 2 + 2 = 4, all of the
+    # enclosing 4×1. Left: (4·(-1) − 4·(-1))/16; right: U and C stay; top, bottom: U by ∓1.
+    left, right, top, bottom = 0, 0, -4 / 16, 4 / 16
     expected = [left + right, top + bottom, right - left, bottom - top]
     np.testing.assert_allclose(gradient("giou", [0, 0, 1, 1], [3, 0, 1, 1]), expected, atol=1e-6)
 
@@ -45,7 +45,7 @@ def test_ciou_widens_a_narrow_box():
     np.testing.assert_allclose(extra, [0, 0, slope * 4, -slope * 1], rtol=1e-4)
 
 
-@pytest.mark.parametrize("column, kind", enumerate(["iou", "giou", "diou", "ciou"]))
+@pytest.mark.parametrize("column, kind", list(enumerate(["iou", "giou", "diou", "ciou"])))
 def test_gradient_equals_darknet(oracle_dir: Path, column, kind):
     with np.load(oracle_dir / "boxes/pairs.npz") as pairs:
         kept = pairs["grad_comparable"][:, column]

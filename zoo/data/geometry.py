@@ -85,8 +85,10 @@ def resize(
     canvas[top : top + inner_h, left : left + inner_w] = scaled(image, inner_h, inner_w)
     if interpolation == "darknet":
         # Darknet pastes at whole pixels but takes halves when it maps boxes back; so do we.
-        left, top = (width - inner_w) / 2, (height - inner_h) / 2
-    return canvas, Geometry(inner_w / w, inner_h / h, float(left), float(top), (h, w))
+        pad_x, pad_y = (width - inner_w) / 2, (height - inner_h) / 2
+    else:
+        pad_x, pad_y = float(left), float(top)
+    return canvas, Geometry(inner_w / w, inner_h / h, pad_x, pad_y, (h, w))
 
 
 def _check(what: str, value: str, known: Sequence[str]) -> None:

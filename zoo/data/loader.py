@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -72,11 +74,8 @@ def loader(
     if training:
         indices = indices.shuffle(seed).repeat()
     samples = indices.random_map(make, seed=seed)
-    read = _read_options(num_threads, batch_size)
-    batches = samples.to_iter_dataset(read).batch(batch_size, drop_remainder=training)
-    if not num_threads:
-        return batches
-    return grain.experimental.ThreadPrefetchIterDataset(batches, prefetch_buffer_size=1)
+    images = samples.to_iter_dataset(_read_options(num_threads, batch_size))
+    return images.batch(batch_size, drop_remainder=training)
 
 
 def evaluation_batches(
@@ -129,6 +128,22 @@ def check_max_boxes(source: Source, max_boxes: int) -> None:
             f"image {source.id(most)!r} has {counts[most]} boxes, more than data.max_boxes="
             f"{max_boxes}; set data.max_boxes={counts[most]}"
         )
+
+
+@contextlib.contextmanager
+def clear_errors() -> Iterator[None]:
+    """Around `fit`: a `ZooError` of the loader comes out as one, whatever the backend.
+
+    TensorFlow turns what a pipeline raises into an error of its own, with ours in its text.
+    """
+    try:
+        yield
+    except ZooError:
+        raise
+    except Exception as error:
+        if ours := re.search(r"^(?:\S+ )?ZooError: (.+)$", str(error), re.MULTILINE):
+            raise ZooError(ours[1]) from error
+        raise
 
 
 def bound(cfg: Mapping[str, Any]) -> Callable[..., tuple[np.ndarray, np.ndarray]]:

@@ -62,7 +62,7 @@ class CocoMetric(keras.metrics.Metric):
 
 def ground_truth(source: Source) -> dict[str, Any]:
     """A source in COCO's format, image ids being indices."""
-    annotations = []
+    annotations: list[dict[str, Any]] = []
     for image in range(len(source)):
         labels = source.labels(image)
         for box, label, crowd, area in zip(
@@ -93,12 +93,11 @@ def coco_numbers(
     truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]]
 ) -> dict[str, float]:
     """The 12 numbers of detections in COCO's results format against COCO ground truth."""
-    if not detections:
-        # COCOeval gives 0 where there is something to find and −1 where there is not.
-        detections = []
     with contextlib.redirect_stdout(io.StringIO()):
         reference = hotcoco.COCO(dict(truth))
-        evaluation = hotcoco.COCOeval(reference, reference.load_res(list(detections)), "bbox")
+        evaluation = hotcoco.COCOeval(
+            reference, reference.load_res([dict(found) for found in detections]), "bbox"
+        )
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,17 +22,20 @@ def draw(image: np.ndarray, detections: sv.Detections) -> np.ndarray:
     height, width = image.shape[:2]
     scene = np.ascontiguousarray(image[..., ::-1])
     thickness = max(1, round(min(height, width) / 300))
-    shown = detections[np.ones(len(detections), bool)]
-    shown.xyxy = sv.clip_boxes(shown.xyxy, (width, height))
-    labels = [
-        f"{name} {score:.2f}"
-        for name, score in zip(shown.data["class_name"], shown.confidence, strict=True)
-    ]
+    shown = copy.copy(detections)
+    shown.xyxy = sv.clip_boxes(detections.xyxy, (width, height))
+    labels = [f"{name} {score:.2f}" for name, score in named_scores(detections)]
     scene = sv.BoxAnnotator(thickness=thickness).annotate(scene, shown)
     scene = sv.LabelAnnotator(
         text_scale=max(0.3, min(height, width) / 1000), text_padding=2
     ).annotate(scene, shown, labels=labels)
     return scene[..., ::-1]
+
+
+def named_scores(detections: sv.Detections) -> list[tuple[str, float]]:
+    """Class name and score of each detection."""
+    names = np.asarray(detections.data.get("class_name", [])).tolist()
+    return list(zip(names, np.asarray(detections.confidence).tolist(), strict=True))
 
 
 def write_picture(path: Path, image: np.ndarray) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich.progress import track
@@ -13,10 +13,8 @@ from zoo.data.loader import evaluation_batches
 from zoo.data.sample import Source
 from zoo.errors import ZooError, nearest
 from zoo.evaluation.coco import CocoMetric
+from zoo.detector import Detector, check_size
 from zoo.inference import to_detections
-
-if TYPE_CHECKING:
-    from zoo.detector import Detector
 
 
 @dataclass
@@ -55,7 +53,7 @@ def evaluate(
     """
     to_source = class_map(detector.class_names, source.class_names)
     predictor = detector.predictor(**{k: v for k, v in nms.items() if v is not None})
-    size = tuple(image_size or detector.image_size)
+    size = check_size(image_size or detector.image_size)
     metric = CocoMetric(source)
     batches = evaluation_batches(
         source,
@@ -71,11 +69,12 @@ def evaluate(
         outputs = predictor.predict_on_batch(_full(images, batch_size))
         for row, (index, geometry) in enumerate(zip(indices, geometries, strict=True)):
             found = to_detections(outputs, row, size, geometry, detector.class_names)
-            labels = to_source[found.class_id]
+            labels = to_source[np.asarray(found.class_id)]
             known = labels >= 0
             height, width = geometry.original
             xyxy = np.clip(found.xyxy, 0, [width, height, width, height])
-            metric.update_state(int(index), xyxy[known], found.confidence[known], labels[known])
+            scores = np.asarray(found.confidence)
+            metric.update_state(int(index), xyxy[known], scores[known], labels[known])
     return Result(metric.result(), with_original_ids(metric.detections, source))
 
 

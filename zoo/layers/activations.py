@@ -6,7 +6,10 @@ import keras
 
 
 def leaky_relu(*, slope: float = 0.1) -> keras.Layer:
-    """The input where positive, else slope times it; Darknet's slope is 0.1, not Keras' 0.3 [activations.h:leaky]."""
+    """The input where positive, else slope times it [activations.h:leaky].
+
+    Darknet's slope is 0.1; Keras' default is 0.3.
+    """
     return keras.layers.LeakyReLU(negative_slope=slope)
 
 

@@ -38,10 +38,11 @@ class Assignment(NamedTuple):
 
 
 def relative(truth: Mapping[str, Any], size: Any, num_classes: int) -> Truth:
-    """Ground truth from {"boxes": xyxy pixels (batch, n, 4), "classes": (batch, n), -1 for padding}.
+    """Ground truth in the unit of the predictions.
 
     Args:
-        truth: as the loader gives it.
+        truth: "boxes", xyxy in pixels of the network input, (batch, n, 4); "classes", (batch, n),
+            -1 for padding.
         size: width and height of the network input in pixels, float32 (2,).
         num_classes: classes of the head.
     """

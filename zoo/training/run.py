@@ -12,7 +12,7 @@ import keras
 import yaml
 
 from zoo import config
-from zoo.data.loader import loader
+from zoo.data.loader import clear_errors, loader
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
 from zoo.detector import Detector, check_size
@@ -44,6 +44,8 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
     keras.mixed_precision.set_global_policy(cfg["precision"])
 
     sources = {split: open_source(cfg["data"], split) for split in ("train", "val")}
+    if sources["train"].fingerprint == sources["val"].fingerprint:
+        log.warning("training and validation images are the same: scores will tell nothing")
     detector = detector_for(cfg, sources["train"])
     batches = _batches(cfg, detector, sources["train"])
     steps = cfg["steps_per_epoch"] or len(sources["train"]) // cfg["batch_size"]
@@ -57,13 +59,14 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
         # On a CPU XLA slows convolutions: there only the loss is compiled, by the detector.
         jit_compile=_on_accelerator(),
     )
-    with _tracked(cfg, directory) as trackers:
+    with _tracked(cfg, directory) as trackers, clear_errors():
         detector.fit(
             batches,
             epochs=cfg["epochs"],
             steps_per_epoch=steps,
             callbacks=[*_callbacks(cfg, sources["val"], directory, steps), *trackers],
             verbose=0,
+            shuffle=False,  # the loader has shuffled
         )
     return _conclude(cfg, sources["val"], directory)
 

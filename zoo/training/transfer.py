@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError, nearest
 
@@ -65,7 +65,7 @@ def freeze(detector: Detector, parts: Sequence[str]) -> None:
         submodel(detector, part).trainable = False
 
 
-def submodel(detector: Detector, part: str):
+def submodel(detector: Detector, part: str) -> Any:
     """The backbone, the neck or the head of a detector, as a `keras.Model`."""
     from zoo.detector import PARTS
 

@@ -88,9 +88,7 @@ def _parse(file: Path) -> dict[str, Any]:
     return content
 
 
-def _records(
-    content: Mapping[str, Any], file: Path, folder: Path, lint: Lint
-) -> Iterator[Record]:
+def _records(content: Mapping[str, Any], file: Path, folder: Path, lint: Lint) -> Iterator[Record]:
     objects = defaultdict(list)
     for annotation in content["annotations"]:
         objects[annotation.get("image_id")].append(annotation)

@@ -15,7 +15,7 @@ import numpy as np
 
 from zoo.data.image import decode_image, encoded_size
 from zoo.data.lint import Annotation, Lint
-from zoo.data.sample import Labels
+from zoo.data.sample import Labels, fingerprint
 from zoo.errors import ZooError, nearest
 
 LOG = logging.getLogger(__name__)
@@ -49,8 +49,7 @@ class Tfds:
         self._folder = prepared(builder, root)
         self._records, info = _open(self._folder, split, builder, root)
         self._what = f"tfds {builder} {split}"
-        objects = _objects_feature(info.features, self._what)
-        self.class_names = list(objects["label"].names)
+        self.class_names = _class_names(info.features, self._what)
         coco = builder.startswith("coco") and len(self.class_names) == len(COCO_IDS)
         self.category_ids = COCO_IDS if coco else list(range(1, len(self.class_names) + 1))
         self._split = split
@@ -95,8 +94,6 @@ class Tfds:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over what TFDS recorded of the prepared files, classes, ids and labels."""
-        from zoo.data.sample import fingerprint
-
         stated = (self._folder / "dataset_info.json").read_text()
         prefix = hashlib.sha256(json.dumps([self._split, stated]).encode()).hexdigest()
         return fingerprint(self, [prefix] + [None] * (len(self) - 1))
@@ -151,11 +148,15 @@ def _open(folder: Path, split: str, builder: str, root: str | None) -> tuple[Any
     return opened.as_data_source(split, decoders=skip), opened.info
 
 
-def _objects_feature(features: Mapping[str, Any], what: str) -> Mapping[str, Any]:
-    objects = features["objects"] if "objects" in features else {}
-    if "bbox" not in objects or not hasattr(objects["label"], "names"):
-        raise ZooError(f"{what} is no detection data set: it needs objects/bbox and objects/label")
-    return objects
+def _class_names(features: Any, what: str) -> list[str]:
+    try:
+        objects = features["objects"]
+        objects["bbox"]  # KeyError where there is none
+        return list(objects["label"].names)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ZooError(
+            f"{what} is no detection data set: it needs objects/bbox and objects/label with names"
+        ) from error
 
 
 # === Reading a record ===

@@ -19,11 +19,11 @@ def voc(
     class_names: Sequence[str] | None = None,
     on_error: str = "error",
 ) -> ImageFiles:
-    """Images in `JPEGImages`, XML in `Annotations`, splits in `ImageSets/Main` [VOC development kit].
+    """Images in `JPEGImages`, XML in `Annotations`, splits in `ImageSets/Main`.
 
-    VOC counts pixels from 1 and includes both ends: a box over the first pixel alone has
-    xmin = xmax = 1. In continuous coordinates that pixel spans [0, 1], so one is taken from xmin
-    and ymin, and nothing from xmax and ymax. Objects marked difficult become crowd.
+    VOC counts pixels from 1 and includes both ends [VOC development kit]: a box over the first
+    pixel alone has xmin = xmax = 1. In continuous coordinates that pixel spans [0, 1], so one is
+    taken from xmin and ymin, and nothing from xmax and ymax. Objects marked difficult are crowd.
 
     Args:
         root: the folder that holds those three.

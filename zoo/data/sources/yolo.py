@@ -114,7 +114,9 @@ def _beside(base: Path, path: str) -> Path:
 def _images(described: _Description, split: str) -> list[Path]:
     entry = described.splits.get(split)
     if not entry:
-        known = nearest(split, (key for key in ("train", "val", "test") if described.splits.get(key)))
+        known = nearest(
+            split, (key for key in ("train", "val", "test") if described.splits.get(key))
+        )
         raise ZooError(f"no split {split!r} in {described.file}; {known}")
     paths = [str(path) for path in (entry if isinstance(entry, list) else [entry])]
     images = [image for path in paths for image in _listed(described, split, path)]
@@ -174,7 +176,9 @@ def _annotation(file: Path, number: int, line: str, size: tuple[int, int]) -> An
         cx_norm, cy_norm, w_norm, h_norm = map(float, (cx, cy, w, h))
         index = int(category)
     except ValueError as error:
-        raise ZooError(f"{file}: line {number} is not `class cx cy w h`: {line.strip()!r}") from error
+        raise ZooError(
+            f"{file}: line {number} is not `class cx cy w h`: {line.strip()!r}"
+        ) from error
     height, width = size
     box = (
         (cx_norm - w_norm / 2) * width, (cy_norm - h_norm / 2) * height,

@@ -1,4 +1,4 @@
-"""Augmentation. A transform of one sample is a function of pixels, boxes and a generator:
+"""Augmentation: functions of pixels, boxes and a generator.
 
     flip(image, boxes_xyxy, rng, *, probability=0.5) -> (image, boxes_xyxy)
 

@@ -8,7 +8,7 @@ import netrc
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def weights_and_biases(
             group=group,
             dir=str(directory),
             config=dict(config),
-            mode=mode or os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline"),
+            mode=_mode(mode),
             settings=wandb.Settings(silent=True),
         )
         callbacks = [WandbMetricsLogger()]
@@ -55,6 +55,11 @@ def weights_and_biases(
         failed = False
     finally:
         run.finish(exit_code=int(failed))
+
+
+def _mode(mode: str | None) -> Literal["online", "offline", "disabled"]:
+    mode = mode or os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
+    return cast(Literal["online", "offline", "disabled"], mode)
 
 
 def _has_key() -> bool:

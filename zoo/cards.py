@@ -1,4 +1,4 @@
-"""Pretrained models: a card each, in `conf/preset`, with provenance, hashes and numbers.
+"""Pretrained models: a card each, in `conf/card`, with provenance, hashes and numbers.
 
 A card states what others *claim* (with the source) apart from what this project *measured*.
 Imports no Keras until a model is loaded.
@@ -28,7 +28,7 @@ WEIGHTS_FIELDS = {"url", "filename", "size", "sha256", "format"}
 
 def names() -> list[str]:
     """All presets, ours and the plugins', sorted."""
-    return config.options("preset")
+    return config.options("card")
 
 
 def card(name: str) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def card(name: str) -> dict[str, Any]:
     """
     if name not in names():
         raise ZooError(f"no preset {name!r}; {nearest(name, names())}")
-    file = config.find("preset", name)
+    file = config.find("card", name)
     found = config.plain(OmegaConf.load(file))
     _check_fields(file, found, FIELDS)
     _check_fields(file, found["weights"], WEIGHTS_FIELDS)

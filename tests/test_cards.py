@@ -10,7 +10,7 @@ import yaml
 from zoo import config
 from zoo.errors import ZooError
 
-presets = importlib.import_module("zoo.presets")  # `zoo.presets` itself is a function
+presets = importlib.import_module("zoo.cards")  # `zoo.presets` itself is a function
 
 OURS = ["yolov3-coco", "yolov3-tiny-coco", "yolov4-coco", "yolov4-tiny-coco"]
 
@@ -115,7 +115,7 @@ def test_load(mirror, oracle_dir):
 
 def test_listing_presets_imports_no_backend():
     code = (
-        "import sys; from zoo.presets import card, names; card(names()[0]); "
+        "import sys; from zoo.cards import card, names; card(names()[0]); "
         "sys.exit(bool({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,148 @@
+import json
+import logging
+
+import cv2
+import numpy as np
+import pytest
+
+from zoo.data.sources import open_source
+from zoo.errors import ZooError
+
+CATEGORIES = [{"id": 9, "name": "cup"}, {"id": 4, "name": "ant"}]
+BOX = {"id": 70, "image_id": 5, "category_id": 9, "bbox": [1, 2, 10, 20], "area": 150.0}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write(tmp_path / "val")
+
+
+def write(root, annotations=(BOX,), folder="images", json_file="instances.json", **changes):
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / json_file).parent.mkdir(exist_ok=True)
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(root / folder / name), np.zeros((40, 60, 3), np.uint8))
+    content = {
+        "images": [
+            {"id": 5, "file_name": "a.png", "height": 40, "width": 60},
+            {"id": 3, "file_name": "b.png", "height": 40, "width": 60},
+        ],
+        "annotations": list(annotations),
+        "categories": CATEGORIES,
+    } | changes
+    (root / json_file).write_text(json.dumps(content))
+    return root
+
+
+def opened(root, split="val", **keys):
+    return open_source({"name": "coco_json", "root": str(root)} | keys, split)
+
+
+def test_labels(folder):
+    source = opened(folder)
+    assert (source.class_names, source.category_ids) == (["ant", "cup"], [4, 9])
+    assert [source.id(i) for i in range(len(source))] == [5, 3]
+    labels = source.labels(0)
+    np.testing.assert_array_equal(labels.boxes, [[1, 2, 11, 22]])
+    assert (labels.classes, labels.crowd, labels.area) == ([1], [False], [150])
+    assert source.size(0) == (40, 60) and source.image(0).shape == (40, 60, 3)
+    assert len(source.labels(1)) == 0  # a background image
+
+
+def test_crowd(tmp_path):
+    assert opened(write(tmp_path, [BOX | {"iscrowd": 1}])).labels(0).crowd == [True]
+
+
+def test_area_of_the_box_where_none_is_stated(tmp_path):
+    box = {key: value for key, value in BOX.items() if key != "area"}
+    assert opened(write(tmp_path, [box])).labels(0).area == [200]
+
+
+def test_layouts(tmp_path):
+    split = opened(write(tmp_path / "a" / "val").parent)
+    official = opened(
+        write(tmp_path / "b", folder="val2017", json_file="annotations/instances_val2017.json")
+    )
+    assert split.fingerprint == official.fingerprint
+    with pytest.raises(ZooError, match=r"split 'train' .*annotations/instances_train2017\.json"):
+        opened(tmp_path / "b", "train")
+
+
+def test_fingerprint_sees_a_changed_label(tmp_path):
+    first = opened(write(tmp_path / "a")).fingerprint
+    assert opened(write(tmp_path / "b")).fingerprint == first
+    moved = BOX | {"bbox": [1, 2, 10, 21]}
+    assert opened(write(tmp_path / "c", [moved])).fingerprint != first
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"bbox": [1, 2, float("nan"), 4]}, "annotation 70: box .* is not finite"),
+    ({"bbox": [50, 2, 30, 4]}, "annotation 70: box .* sticks out .* by 20 pixels"),
+    ({"bbox": [1, 2, 0, 4]}, "annotation 70: box .* has no area"),
+    ({"bbox": [1, 2, 3]}, "annotation 70 needs `bbox` as four numbers"),
+    ({"category_id": 8}, "annotation 70 is of the unknown class 8; there are: 4, 9"),
+    ({"image_id": 8}, "annotation 70 is of the unknown image 8"),
+])  # fmt: skip
+def test_bad_annotation(tmp_path, caplog, change, message):
+    write(tmp_path, [BOX | change])
+    with pytest.raises(ZooError, match=rf"instances\.json: {message}"):
+        opened(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        source = opened(tmp_path, on_error="skip")
+    assert len(source.labels(0)) == 0 and "1 faults left out" in caplog.text
+
+
+def test_missing_image(folder, caplog):
+    (folder / "images" / "b.png").unlink()
+    with pytest.raises(ZooError, match=r"image .*b\.png of .*instances\.json is missing"):
+        opened(folder)
+    assert len(opened(folder, on_error="skip")) == 1 and "b.png" in caplog.text
+
+
+def test_corrupt_image(folder, caplog):
+    (folder / "images" / "b.png").write_bytes(b"nothing")
+    source = opened(folder)  # thousands of files are not opened at the start …
+    with pytest.raises(ZooError, match=r"b\.png is no image"):
+        source.image(1)
+    assert len(opened(folder, on_error="skip")) == 1 and "b.png" in caplog.text  # … unless asked
+
+
+def test_image_of_another_size(folder):
+    cv2.imwrite(str(folder / "images" / "a.png"), np.zeros((60, 40, 3), np.uint8))
+    with pytest.raises(ZooError, match=r"a\.png is 40×60, but its labels are for 60×40"):
+        opened(folder).image(0)
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"images": []}, "has no images"),
+    ({"images": None}, "no list 'images'"),
+    ({"categories": [{"id": 1}]}, "every category needs `id` and `name`"),
+])  # fmt: skip
+def test_bad_file(tmp_path, changes, message):
+    write(tmp_path, (), **changes)
+    with pytest.raises(ZooError, match=message):
+        opened(tmp_path)
+
+
+def test_not_json(folder):
+    (folder / "instances.json").write_text("{")
+    with pytest.raises(ZooError, match=r"instances\.json is not JSON"):
+        opened(folder)
+
+
+def test_no_folder(tmp_path):
+    with pytest.raises(ZooError, match=r"data\.root=.*nowhere is no folder"):
+        opened(tmp_path / "nowhere")
+
+
+def test_no_such_role(folder):
+    with pytest.raises(ZooError, match="no split 'vall'; did you mean val"):
+        opened(folder, "vall")
+
+
+@pytest.mark.parametrize("split, images, objects", [("train", 294, None), ("val", 92, 868)])
+def test_coco_mini_is_without_fault(data_dir, split, images, objects):
+    source = opened(data_dir / "coco_mini", split)
+    assert len(source) == images and source.category_ids[-1] == 90
+    if objects:
+        assert sum(len(source.labels(i)) for i in range(images)) == objects

@@ -1,0 +1,85 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.data.geometry import INTERPOLATIONS, MODES, resize
+from zoo.errors import ZooError
+
+
+@pytest.fixture(scope="module")
+def golden(oracle_dir):
+    return dict(np.load(oracle_dir / "preprocess" / "resize.npz"))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("case", range(10))
+def test_darknet_interpolation_is_darknets(golden, mode, case):
+    image, expected = golden[f"case{case}_image_u8_hwc"], golden[f"case{case}_{mode}"]
+    pixels, _ = resize(image, expected.shape[1:], mode=mode, interpolation="darknet")
+    np.testing.assert_allclose(pixels.transpose(2, 0, 1), expected, rtol=0, atol=1e-6)
+
+
+def test_the_oracle_shows_the_black_last_row(golden):
+    assert json.loads(str(golden["meta_json"]))[6]["last_row_artefact"]
+
+
+def test_letterbox_keeps_the_aspect_ratio_on_grey():
+    """200×100 into 64×64: 64×32 in the middle, 16 rows of grey above and below."""
+    pixels, geometry = resize(np.full((100, 200, 3), 255, np.uint8), (64, 64), mode="letterbox")
+    assert pixels.dtype == np.float32
+    assert (pixels[:16] == 0.5).all() and (pixels[48:] == 0.5).all() and (pixels[16:48] == 1).all()
+    np.testing.assert_allclose(geometry.forward([0, 0, 200, 100]), [0, 16, 64, 48])
+    assert geometry.original == (100, 200)
+
+
+def test_stretch_fills_the_input():
+    pixels, geometry = resize(np.zeros((100, 200, 3), np.uint8), (64, 32), mode="stretch")
+    assert pixels.shape == (64, 32, 3)
+    np.testing.assert_allclose(geometry.forward([100, 50, 200, 100]), [16, 32, 32, 64])
+
+
+def test_odd_padding():
+    """10×9 into 10×10: one column is left; pixels start at column 0, Darknet maps back from ½."""
+    image = np.zeros((10, 9, 3), np.uint8)
+    assert resize(image, (10, 10), mode="letterbox")[1].pad_x == 0
+    assert resize(image, (10, 10), mode="letterbox", interpolation="darknet")[1].pad_x == 0.5
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_bright_rectangle_lands_in_its_box(mode):
+    image = np.zeros((120, 90, 3), np.uint8)
+    image[30:80, 20:50] = 255
+    pixels, geometry = resize(image, (96, 160), mode=mode)
+    ys, xs = np.nonzero(pixels[..., 0] > 0.75)
+    found = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
+    np.testing.assert_allclose(geometry.forward([20, 30, 50, 80]), found, atol=1)
+
+
+sides = st.integers(1, 700)
+
+
+@given(
+    h=sides, w=sides, height=st.integers(1, 20), width=st.integers(1, 20),
+    mode=st.sampled_from(MODES), interpolation=st.sampled_from(INTERPOLATIONS),
+    corners=st.lists(st.floats(0, 1), min_size=4, max_size=4),
+)  # fmt: skip
+def test_inverse_undoes_forward(h, w, height, width, mode, interpolation, corners):
+    image = np.zeros((h, w, 3), np.uint8)
+    size = (32 * height, 32 * width)
+    pixels, geometry = resize(image, size, mode=mode, interpolation=interpolation)
+    assert pixels.shape == (*size, 3)
+    box = np.array(corners) * [w, h, w, h]
+    inside = geometry.forward(box)
+    assert (inside >= -1e-3).all() and (inside <= np.array([*size[::-1]] * 2) + 1e-3).all()
+    np.testing.assert_allclose(geometry.inverse(inside), box, atol=1e-3 * max(1, h, w))
+
+
+def test_unknown_mode_and_interpolation():
+    image = np.zeros((4, 4, 3), np.uint8)
+    with pytest.raises(ZooError, match="no resize mode 'leterbox'; did you mean letterbox"):
+        resize(image, (32, 32), mode="leterbox")
+    with pytest.raises(ZooError, match="no resize interpolation 'cubic'; there are: darknet, lin"):
+        resize(image, (32, 32), mode="stretch", interpolation="cubic")

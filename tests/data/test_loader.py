@@ -1,0 +1,170 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from zoo.data.geometry import resize
+from zoo.data.loader import PADDING, clear_errors, evaluation_batches, loader
+from zoo.data.sample import Labels
+from zoo.errors import ZooError
+
+KEYS = {"size": (32, 64), "mode": "stretch", "batch_size": 2, "max_boxes": 3}
+
+
+class Striped:
+    """Image i is grey of level i, but bright left of column i + 1; sides differ with i."""
+
+    class_names, category_ids = ("left", "right"), (1, 2)
+
+    def __init__(self, boxes=(1, 0, 2, 3, 1), crowd=()):
+        self._boxes, self._crowd = boxes, crowd
+
+    def __len__(self):
+        return len(self._boxes)
+
+    def id(self, index):
+        return f"image-{index}"
+
+    def size(self, index):
+        return 16, 20 + index
+
+    def labels(self, index):
+        boxes = [(0, 0, index + 1, 16 - row) for row in range(self._boxes[index])]
+        return Labels.of(
+            boxes, np.arange(len(boxes)) % 2, [row in self._crowd for row in range(len(boxes))]
+        )
+
+    def image(self, index):
+        image = np.full((*self.size(index), 3), index, np.uint8)
+        image[:, : index + 1] = 200
+        return image
+
+
+def take(count, source=None, **keys):
+    return list(itertools.islice(loader(source or Striped(), **KEYS | keys), count))
+
+
+def test_batches_have_one_shape_and_are_padded():
+    (x, y), *_ = take(3, training=False)
+    assert x.shape == (2, 32, 64, 3) and x.dtype == np.float32 and 0 <= x.min() <= x.max() <= 1
+    assert y["boxes"].shape == (2, 3, 4) and y["boxes"].dtype == np.float32
+    assert y["classes"].dtype == np.int32
+    np.testing.assert_array_equal(y["classes"], [[0, PADDING, PADDING], [PADDING] * 3])
+    # Image 0 is 16×20: its column of one pixel becomes 64 / 20 wide, and 32 high.
+    np.testing.assert_allclose(y["boxes"][0, 0], [0, 0, 3.2, 32], rtol=1e-6)
+    assert not y["boxes"][0, 1:].any() and not y["boxes"][1].any()
+
+
+def test_without_training_each_image_comes_once_in_order():
+    batches = take(None, training=False)
+    assert [len(x) for x, _ in batches] == [2, 2, 1]
+    levels = np.concatenate([x[:, 0, -1, 0] for x, _ in batches]) * 255
+    np.testing.assert_allclose(levels, range(5), atol=1e-4)
+
+
+def levels(batches):
+    """Which images the batches show: the level of the middle, where no stripe reaches."""
+    return np.rint(np.concatenate([x[:, 0, 32, 0] for x, _ in batches]) * 255).astype(int)
+
+
+def test_training_repeats_in_a_new_order_and_drops_nothing():
+    shown = levels(take(10)).reshape(4, 5)  # four epochs of five images, in batches of two
+    assert all(sorted(epoch) == [0, 1, 2, 3, 4] for epoch in shown)
+    assert len({tuple(epoch) for epoch in shown}) > 1
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_batches_do_not_depend_on_the_number_of_threads(threads):
+    keys = {"transforms": [{"name": "flip"}], "seed": 5}
+    reference = take(6, num_threads=0, **keys)
+    for (x, y), (expected_x, expected_y) in zip(
+        take(6, num_threads=threads, **keys), reference, strict=True
+    ):
+        np.testing.assert_array_equal(x, expected_x)
+        np.testing.assert_array_equal(y["boxes"], expected_y["boxes"])
+        np.testing.assert_array_equal(y["classes"], expected_y["classes"])
+
+
+def test_the_seed_decides_order_and_transforms():
+    assert not np.array_equal(levels(take(10, seed=1)), levels(take(10, seed=2)))
+
+
+def test_transforms_are_of_training_only_and_change_with_the_epoch():
+    flip = {"transforms": [{"name": "flip"}]}
+    flipped = np.concatenate([x[:, 0, -1, 0] > 0.5 for x, _ in take(20, **flip)])
+    assert 0.2 < flipped.mean() < 0.8
+    assert not any((x[:, 0, -1, 0] > 0.5).any() for x, _ in take(3, training=False, **flip))
+
+
+def test_crowd_is_left_out_of_training():
+    (_, y), *_ = take(1, Striped((3, 3), crowd=(0, 2)), training=False)
+    np.testing.assert_array_equal(y["classes"], [[1, PADDING, PADDING]] * 2)
+    np.testing.assert_allclose(y["boxes"][0, 0], [0, 0, 3.2, 30])
+
+
+def test_too_many_boxes_are_an_error_before_anything_is_read():
+    with pytest.raises(ZooError, match=r"'image-3' has 3 boxes, .*max_boxes=2; set .*max_boxes=3"):
+        take(1, max_boxes=2)
+    assert take(1, Striped((3, 3), crowd=(0,)), max_boxes=2)
+
+
+def test_evaluation_gives_every_image_and_the_way_back():
+    source = Striped()
+    batches = list(evaluation_batches(source, size=(32, 64), mode="letterbox", batch_size=2))
+    assert [indices for _, indices, _ in batches] == [[0, 1], [2, 3], [4]]
+    for x, indices, geometries in batches:
+        for pixels, index, geometry in zip(x, indices, geometries, strict=True):
+            expected, way = resize(source.image(index), (32, 64), mode="letterbox")
+            np.testing.assert_array_equal(pixels, expected)
+            assert geometry == way and geometry.original == source.size(index)
+
+
+class Broken(Striped):
+    def image(self, index):
+        raise ZooError(f"image-{index} is a truncated JPEG")
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_an_unreadable_image_is_one_clear_error(threads):
+    with pytest.raises(ZooError, match=r"image-\d is a truncated JPEG"):
+        take(1, Broken(), num_threads=threads)
+    with pytest.raises(ZooError, match="image-0 is a truncated JPEG"):
+        list(evaluation_batches(Broken(), size=(32, 32), mode="stretch", batch_size=2))
+
+
+def test_clear_errors_finds_ours_in_tensorflows():
+    text = "Graph execution error:\n\nZooError: a.jpg is a truncated JPEG\nTraceback …"
+    with pytest.raises(ZooError, match=r"^a\.jpg is a truncated JPEG$"), clear_errors():
+        raise RuntimeError(text)
+    with pytest.raises(RuntimeError, match="other"), clear_errors():
+        raise RuntimeError("other")
+
+
+def test_keras_fits_on_it():
+    """`fit` takes the dataset on any backend, and goes on where the last epoch ended."""
+    keras = pytest.importorskip("keras")
+    seen = []
+
+    class Count(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.weight = self.add_weight(shape=(), initializer="zeros")
+
+        def call(self, x):
+            return keras.ops.mean(x, axis=(1, 2, 3)) * self.weight
+
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            objects = keras.ops.sum(keras.ops.cast(y["classes"] >= 0, "float32"), axis=1)
+            return keras.ops.mean(keras.ops.square(y_pred - objects))
+
+    class Seen(Striped):
+        def image(self, index):
+            seen.append(index)
+            return super().image(index)
+
+    model = Count()
+    model.compile(optimizer="sgd")
+    batches = loader(Seen(), **KEYS, num_threads=2)
+    history = model.fit(batches, steps_per_epoch=5, epochs=2, verbose=0, shuffle=False).history
+    assert np.isfinite(history["loss"]).all() and len(history["loss"]) == 2
+    assert len(seen) >= 20

@@ -1,0 +1,141 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from zoo.data.lint import Annotation
+from zoo.data.sources import open_source
+from zoo.data.sources.tfds import COCO_IDS, prepared
+from zoo.errors import ZooError
+
+# TensorFlow Datasets' own writers are not silent.
+pytestmark = pytest.mark.filterwarnings("default")
+tfds = pytest.importorskip("tensorflow_datasets")
+
+#: (ymin, xmin, ymax, xmax) relative, label, is_crowd, area; for each of three images.
+OBJECTS = [[], [(0.1, 0.2, 0.5, 0.6, 1, False, 70)], [(0.0, 0.0, 1.0, 1.0, 0, True, 90)] * 2]
+
+
+class TinyBoxes(tfds.core.GeneratorBasedBuilder):
+    """Three images of 40×60 with zero, one and two objects."""
+
+    VERSION = tfds.core.Version("1.2.0")
+
+    def _info(self):
+        objects = {
+            "bbox": tfds.features.BBoxFeature(),
+            "label": tfds.features.ClassLabel(names=["ant", "bee"]),
+            "is_crowd": np.bool_,
+            "area": np.int64,
+        }
+        features = {
+            "image": tfds.features.Image(encoding_format="png"),
+            "image/id": np.int64,
+            "objects": tfds.features.Sequence(objects),
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for number, objects in enumerate(OBJECTS):
+            rows = [
+                {"bbox": tfds.features.BBox(*box), "label": label, "is_crowd": crowd, "area": area}
+                for *box, label, crowd, area in objects
+            ]
+            image = np.full((40, 60, 3), (10, 20, number), np.uint8)
+            yield number, {"image": image, "image/id": 100 + number, "objects": rows}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tfds")
+    TinyBoxes(data_dir=folder, file_format="array_record").download_and_prepare()
+    return folder
+
+
+def opened(root, builder="tiny_boxes", split="train", **keys):
+    cfg = {"name": "tfds", "builder": builder, "root": str(root), "train": split} | keys
+    return open_source(cfg, "train")
+
+
+def by_id(source):
+    return {source.id(index): index for index in range(len(source))}
+
+
+def test_labels_and_pixels(root):
+    source = opened(root)
+    places = by_id(source)
+    assert sorted(places) == [100, 101, 102]
+    assert (source.class_names, source.category_ids) == (["ant", "bee"], [1, 2])
+    labels = source.labels(places[101])
+    np.testing.assert_allclose(labels.boxes, [[12, 4, 36, 20]], rtol=1e-6)
+    assert (labels.classes, labels.crowd, labels.area) == ([1], [False], [70])
+    assert len(source.labels(places[100])) == 0
+    assert source.labels(places[102]).crowd.tolist() == [True, True]
+    assert source.image(places[102])[0, 0].tolist() == [10, 20, 2]
+    assert source.size(places[102]) == (40, 60)
+
+
+def test_versions_and_slices(root):
+    assert prepared("tiny_boxes", str(root)).name == "1.2.0"
+    assert len(opened(root, "tiny_boxes:1.2.0")) == 3
+    part = opened(root, split="train[:2]")
+    assert len(part) == 2 and part.fingerprint != opened(root).fingerprint
+
+
+def test_fingerprint_is_stable(root):
+    assert opened(root).fingerprint == opened(root).fingerprint
+
+
+def test_not_prepared_says_how_to(root):
+    with pytest.raises(
+        ZooError, match=r"coco/2017 is not prepared in .*tfds\.builder\('coco/2017'"
+    ):
+        opened(root, "coco/2017")
+    with pytest.raises(ZooError, match=r"tiny_boxes:9\.9\.9 is not prepared"):
+        opened(root, "tiny_boxes:9.9.9")
+
+
+def test_unknown_split(root):
+    with pytest.raises(ZooError, match="no split 'trian'; did you mean train"):
+        opened(root, split="trian")
+
+
+def test_other_formats_have_no_random_access(root, tmp_path):
+    """The same files, said to be TFRecord."""
+    old = tmp_path / "tiny_boxes" / "1.2.0"
+    old.mkdir(parents=True)
+    for file in prepared("tiny_boxes", str(root)).iterdir():
+        text = file.read_bytes().replace(b"array_record", b"tfrecord")
+        (old / file.name.replace("array_record", "tfrecord")).write_bytes(text)
+    with pytest.raises(ZooError, match=r"prepared as tfrecord, .*file_format='array_record'"):
+        opened(tmp_path)
+
+
+def test_coco_counts_to_ninety():
+    assert len(COCO_IDS) == 80 and COCO_IDS[:12] == [*range(1, 12), 13] and COCO_IDS[-1] == 90
+
+
+def test_a_data_set_without_boxes(root, tmp_path):
+    """As a classification data set: no feature `objects`."""
+    copied = tmp_path / "tiny_boxes" / "1.2.0"
+    shutil.copytree(prepared("tiny_boxes", str(root)), copied)
+    features = json.loads((copied / "features.json").read_text())
+    del features["featuresDict"]["features"]["objects"]
+    (copied / "features.json").write_text(json.dumps(features))
+    with pytest.raises(ZooError, match="needs objects/bbox and objects/label"):
+        opened(tmp_path)
+
+
+def test_a_fault_names_the_image_and_the_object(root, monkeypatch):
+    """What TFDS would not write itself: a box beyond the right edge."""
+    monkeypatch.setattr("zoo.data.sources.tfds._annotations", beyond_the_edge)
+    with pytest.raises(ZooError, match=r"tiny_boxes train: image 10\d: object 1: .* sticks out"):
+        opened(root)
+
+
+def beyond_the_edge(objects, size):
+    return [Annotation((0, 0, 70, 20), 0, "object 1")]

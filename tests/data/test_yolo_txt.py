@@ -1,0 +1,90 @@
+import cv2
+import numpy as np
+import pytest
+
+from zoo.data.sources import open_source
+from zoo.errors import ZooError
+
+YAML = "names: [ant, bee]\ntrain: images/train\nval: images/val\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two images: one with a box, one of background."""
+    (tmp_path / "data.yaml").write_text(YAML)
+    add(tmp_path / "images/train/a.png", tmp_path / "labels/train/a.txt", "1 0.5 0.5 0.5 0.25\n")
+    add(tmp_path / "images/train/b.png", tmp_path / "labels/train/b.txt", "")
+    return tmp_path
+
+
+def add(image, labels, text):
+    for file in (image, labels):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(image), np.zeros((40, 80, 3), np.uint8))
+    labels.write_text(text)
+
+
+def opened(root, split="train", **keys):
+    return open_source({"name": "yolo", "root": str(root)} | keys, split)
+
+
+def test_boxes_are_relative_centres_and_sizes(folder):
+    source = opened(folder)
+    assert source.class_names == ["ant", "bee"] and source.id(0) == "images/train/a.png"
+    np.testing.assert_allclose(source.labels(0).boxes, [[20, 15, 60, 25]])
+    assert source.labels(0).classes == [1] and len(source.labels(1)) == 0
+
+
+def test_names_as_a_mapping_and_a_path(folder):
+    (folder / "data.yaml").write_text("path: images\nnames: {0: ant, 1: bee}\ntrain: [train]\n")
+    assert len(opened(folder)) == 2
+
+
+def test_darknet_layout(tmp_path):
+    (tmp_path / "obj.names").write_text("ant\nbee\n")
+    (tmp_path / "obj.data").write_text("classes = 2\ntrain = train.txt\nnames = obj.names\n")
+    (tmp_path / "train.txt").write_text("obj/a.png\n")
+    add(tmp_path / "obj/a.png", tmp_path / "obj/a.txt", "0 .5 .5 1 1")
+    source = opened(tmp_path)
+    np.testing.assert_allclose(source.labels(0).boxes, [[0, 0, 80, 40]])
+    assert source.class_names == ["ant", "bee"]
+
+
+def test_a_missing_text_file_is_an_error_unless_stated_otherwise(folder):
+    (folder / "labels/train/b.txt").unlink()
+    with pytest.raises(ZooError, match=r"b\.png has no text file .*missing_labels=background"):
+        opened(folder)
+    assert len(opened(folder, missing_labels="background").labels(1)) == 0
+    assert len(opened(folder, on_error="skip")) == 1
+
+
+@pytest.mark.parametrize("line, message", [
+    ("1 .5 .5 .5", "line 2 is not `class cx cy w h`: '1 .5 .5 .5'"),
+    ("1 a b c d", "line 2 is not `class cx cy w h`"),
+    ("2 .5 .5 .5 .5", "line 2 is of the unknown class 2; there are: 0, 1"),
+    ("0 nan .5 .5 .5", "line 2: box .* is not finite"),
+    ("0 .9 .5 .5 .5", "line 2: box .* sticks out of its image of 80×40 by 12 pixels"),
+    ("0 .5 .5 0 .5", "line 2: box .* has no area"),
+])  # fmt: skip
+def test_bad_line(folder, line, message):
+    (folder / "labels/train/a.txt").write_text(f"0 .5 .5 .5 .5\n{line}\n")
+    with pytest.raises(ZooError, match=rf"a\.txt: {message}"):
+        opened(folder)
+
+
+@pytest.mark.parametrize("text, message", [
+    ("train: images/train", "needs `names`"),
+    ("names: [ant]\nval: images/val", "no split 'train' .*there are: val"),
+    ("names: [ant]\ntrain: pictures", "pictures, split 'train' .*is missing"),
+    ("names: [ant]\ntrain: labels", "split 'train' .*is empty"),
+    ("names: [ant", "is not YAML"),
+])  # fmt: skip
+def test_bad_description(folder, text, message):
+    (folder / "data.yaml").write_text(text)
+    with pytest.raises(ZooError, match=message):
+        opened(folder)
+
+
+def test_no_description(tmp_path):
+    with pytest.raises(ZooError, match=r"has neither data\.yaml nor a Darknet \.data file"):
+        opened(tmp_path)

@@ -1,0 +1,235 @@
+"""The loss redone by hand on a 2×2 grid, and what every loss here promises."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import keras
+import numpy as np
+import pytest
+from gradients import parts_and_gradients
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zoo.errors import ZooError
+from zoo.heads.yolo import YoloHead
+from zoo.losses.yolo import YoloLoss
+
+# 64×64 pixels, stride 32. A raw prediction of zeros is a box of the anchor's size in the middle of
+# its cell, with objectness and class probabilities of ½.
+ONE_ANCHOR = YoloHead(num_classes=2, anchors=[[16, 16]], masks={"P5": [0]})
+TWO_ANCHORS = YoloHead(num_classes=2, anchors=[[16, 16], [18, 18]], masks={"P5": [0, 1]})
+TINY = YoloHead(
+    num_classes=3,
+    anchors=[[10, 14], [23, 27], [37, 58], [81, 82], [135, 169], [344, 319]],
+    masks={"P5": [3, 4, 5], "P4": [1, 2, 3]},
+    scale_xy=1.05,
+)
+TINY_SHAPES = {"P5": (2, 3, 2, 24), "P4": (2, 6, 4, 24)}  # two images, 96×64 pixels
+BOX_LOSSES = ["mse", "iou", "giou", "diou", "ciou"]
+
+
+def truth(*images: list[tuple]) -> dict[str, np.ndarray]:
+    """Rows of (centre x, centre y, width, height, class) per image, padded to four."""
+    boxes = np.zeros((len(images), 4, 4), "float32")
+    classes = np.full((len(images), 4), -1, "int32")
+    for image, rows in enumerate(images):
+        for row, (x, y, w, h, label) in enumerate(rows):
+            boxes[image, row] = x - w / 2, y - h / 2, x + w / 2, y + h / 2
+            classes[image, row] = label
+    return {"boxes": boxes, "classes": classes}
+
+
+def run(
+    loss: YoloLoss, y: dict, raw: dict, **options: bool
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Parts per image, and -gradient by level in the shape (batch, h, w, anchors, entries)."""
+    parts, gradients = parts_and_gradients(loss, y, raw, **options)
+    entries = 5 + loss.head.num_classes
+    return parts, {k: -g.reshape(*g.shape[:3], -1, entries) for k, g in gradients.items()}
+
+
+def zeros(head: YoloHead, batch: int = 1) -> dict[str, np.ndarray]:
+    return {"P5": np.zeros((batch, 2, 2, len(head.anchors) * 7), "float32")}
+
+
+def test_an_empty_image_learns_that_nothing_is_there():
+    parts, deltas = run(YoloLoss(ONE_ANCHOR), truth([]), zeros(ONE_ANCHOR))
+    assert {name: part.tolist() for name, part in parts.items()} == {
+        "box": [0],
+        "objectness": [4 * 0.25],
+        "class": [0],
+    }
+    expected = np.zeros((1, 2, 2, 1, 7))
+    expected[..., 4] = -0.5
+    np.testing.assert_array_equal(deltas["P5"], expected)
+
+
+def test_one_truth_with_squared_error():
+    # Centre ¼ cell to the right, twice as wide as the anchor; an eighth of the image's area.
+    y = truth([(24, 16, 32, 16, 1)], [])
+    loss = YoloLoss(ONE_ANCHOR, box="mse", box_normalizer=1.0)
+    parts, deltas = run(loss, y, zeros(ONE_ANCHOR, batch=2))
+    dx, dw = (2 - 1 / 8) * 0.25, (2 - 1 / 8) * math.log(2)
+    np.testing.assert_allclose(
+        deltas["P5"][0, 0, 0, 0], [dx, 0, dw, 0, 0.5, -0.5, 0.5], rtol=1e-6, atol=1e-6
+    )
+    np.testing.assert_array_equal(deltas["P5"][1, ..., 4], -0.5)
+    assert np.count_nonzero(deltas["P5"][0, ..., :4]) == 2
+    np.testing.assert_allclose(parts["box"], [dx**2 + dw**2, 0], rtol=1e-6)
+    np.testing.assert_allclose(parts["objectness"], [1, 1], rtol=1e-6)
+    np.testing.assert_allclose(parts["class"], [0.5, 0], rtol=1e-6)
+
+
+def test_box_cost_is_shared_among_the_pairs_of_the_batch():
+    # IoU ½ in the first image, ¼ and 1 in the second: the mean of 1 − IoU over three.
+    y = truth([(16, 16, 32, 16, 0)], [(16, 48, 8, 8, 0), (48, 48, 16, 16, 0)])
+    parts, _ = run(YoloLoss(ONE_ANCHOR, box_normalizer=0.5), y, zeros(ONE_ANCHOR, batch=2))
+    np.testing.assert_allclose(parts["box"], [0.5 * 0.5 / 3, 0.5 * 0.75 / 3], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "class_logit, smooth, expected",
+    [
+        pytest.param(0.0, False, 0.0, id="overlaps a truth: spared"),
+        pytest.param(-5.0, False, -0.5, id="but recognises no class: pushed to 0"),
+        pytest.param(0.0, True, 256 / 324 - 0.5, id="smooth: towards the IoU"),
+    ],
+)
+def test_ignore_test(class_logit, smooth, expected):
+    raw = zeros(TWO_ANCHORS)
+    raw["P5"].reshape(1, 2, 2, 2, 7)[..., 5:] = class_logit
+    loss = YoloLoss(TWO_ANCHORS, objectness_smooth=smooth)
+    _, deltas = run(loss, truth([(16, 16, 16, 16, 0)]), raw)
+    # The truth is anchor 0's; anchor 1 there overlaps it with 16²/18² = .79.
+    assert deltas["P5"][0, 0, 0, 1, 4] == pytest.approx(expected, abs=1e-6)
+    assert deltas["P5"][0, 1, 1, 1, 4] == -0.5
+
+
+def test_smooth_objectness_gives_up_a_poor_box():
+    y = truth([(16, 16, 32, 16, 0), (48, 48, 16, 16, 0)])  # IoU ½ and 1
+    _, deltas = run(YoloLoss(ONE_ANCHOR, objectness_smooth=True), y, zeros(ONE_ANCHOR))
+    assert deltas["P5"][0, 0, 0, 0, 4] == pytest.approx(-0.5)
+    assert deltas["P5"][0, 1, 1, 0, 4] == pytest.approx(0.5)
+
+
+def test_truths_in_one_slot_add_boxes_and_unite_classes():
+    rows = [(24, 16, 16, 16, 0), (12, 16, 16, 16, 1)]  # ¼ cell right, ⅛ cell left
+    weight = 2 - 1 / 16
+    _, apart = run(YoloLoss(ONE_ANCHOR, box="mse"), truth(rows), zeros(ONE_ANCHOR))
+    assert apart["P5"][0, 0, 0, 0, 0] == pytest.approx(0.75 * weight * (1 / 4 - 1 / 8))
+    assert apart["P5"][0, 0, 0, 0, 4:].tolist() == [0.5, 0.5, 0.5]
+    # With an IoU threshold Darknet divides by the number of classes that grow: two.
+    shared = YoloLoss(ONE_ANCHOR, box="mse", iou_threshold=0.999)
+    _, averaged = run(shared, truth(rows[::-1]), zeros(ONE_ANCHOR))
+    np.testing.assert_allclose(averaged["P5"][..., :4], apart["P5"][..., :4] / 2, atol=1e-7)
+
+
+def test_label_smoothing_is_symmetric():
+    y = truth([(16, 16, 16, 16, 1)])
+    _, deltas = run(YoloLoss(ONE_ANCHOR, label_smoothing=0.1), y, zeros(ONE_ANCHOR))
+    np.testing.assert_allclose(deltas["P5"][0, 0, 0, 0, 5:], [-0.45, 0.45], rtol=1e-6)
+    assert not deltas["P5"][0, 1:, :, :, 5:].any()
+
+
+def test_truth_threshold_trains_an_unassigned_prediction():
+    y = truth([(16, 16, 16, 16, 1)])
+    _, deltas = run(YoloLoss(TWO_ANCHORS, box="mse", truth_threshold=0.75), y, zeros(TWO_ANCHORS))
+    shrink = 0.75 * (2 - 1 / 16) * math.log(16 / 18)
+    np.testing.assert_allclose(
+        deltas["P5"][0, 0, 0, 1], [0, 0, shrink, shrink, 0.5, -0.5, 0.5], atol=1e-6
+    )
+
+
+def test_numbers_of_one_level():
+    y, raw = random_case(7)
+    whole = YoloLoss(TINY, objectness_normalizer=1.0, max_delta=None)
+    half = YoloLoss(TINY, objectness_normalizer={"P5": 0.5, "P4": 1.0})
+    (_, deltas), (_, halved) = run(whole, y, raw), run(half, y, raw)
+    np.testing.assert_allclose(halved["P5"][..., 4], deltas["P5"][..., 4] / 2)
+    np.testing.assert_array_equal(halved["P4"], deltas["P4"])
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"box": "cio"}, "no box loss 'cio'; did you mean ciou"),
+        ({"max_delta": {"P5": 1.0}}, r"max_delta has levels \['P5'\].*\['P4', 'P5'\]"),
+    ],
+)
+def test_wrong_options_are_refused(options, message):
+    with pytest.raises(ZooError, match=message):
+        YoloLoss(TINY, **options)
+
+
+def random_case(seed: int, scale: float = 1.0) -> tuple[dict, dict]:
+    rng = np.random.default_rng(seed)
+    raw = {k: rng.normal(0, scale, shape).astype("float32") for k, shape in TINY_SHAPES.items()}
+    rows = rng.uniform([0, 0, 1, 1, 0], [64, 96, 90, 90, 3], (2, 3, 5))
+    return truth(*([(*row[:4], int(row[4])) for row in image] for image in rows)), raw
+
+
+@pytest.mark.parametrize("box", ["mse", "ciou"])
+def test_compiled_equals_eager(box):
+    y, raw = random_case(3)
+    loss = YoloLoss(TINY, box=box, iou_threshold=0.2, truth_threshold=0.6, label_smoothing=0.1)
+    (eager_parts, eager), (parts, deltas) = (run(loss, y, raw, jit=jit) for jit in (False, True))
+    for part in parts:
+        np.testing.assert_allclose(parts[part], eager_parts[part], rtol=1e-5)
+    for level in raw:
+        np.testing.assert_allclose(deltas[level], eager[level], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("box", BOX_LOSSES)
+def test_perfect_prediction_costs_nothing(box):
+    # Logits of ±12 are probabilities within 1e-5 of 0 and 1; offsets of 0 are the cell's middle.
+    raw = zeros(ONE_ANCHOR)
+    raw["P5"][..., 4:] = -12
+    raw["P5"][0, 0, 1] = [0, 0, math.log(20 / 16), math.log(12 / 16), 12, -12, 12]
+    parts, _ = run(YoloLoss(ONE_ANCHOR, box=box), truth([(48, 16, 20, 12, 1)]), raw)
+    assert all(part[0] == pytest.approx(0, abs=1e-5) for part in parts.values())
+
+
+def test_mixed_precision_keeps_the_loss_in_float32():
+    y, raw = random_case(5)
+    loss = YoloLoss(TINY)
+    expected, _ = run(loss, y, raw)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        parts, _ = run(loss, y, raw)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    for name, part in parts.items():
+        assert part.dtype == "float32"
+        np.testing.assert_array_equal(part, expected[name])
+
+
+@functools.cache
+def strict_loss(box: str) -> YoloLoss:
+    """A loss with all its branches on."""
+    return YoloLoss(TINY, box=box, iou_threshold=0.2, truth_threshold=0.7)
+
+
+def all_finite(box: str, y: dict, raw: dict) -> None:
+    parts, deltas = run(strict_loss(box), y, raw)
+    assert all(np.isfinite(values).all() for values in [*parts.values(), *deltas.values()])
+
+
+@pytest.mark.parametrize("box", BOX_LOSSES)
+@pytest.mark.parametrize("logit", [-200.0, 200.0], ids=["underflow", "overflow"])
+def test_extreme_predictions_stay_finite(box, logit):
+    y, raw = random_case(11)
+    all_finite(box, y, {level: np.full_like(values, logit) for level, values in raw.items()})
+
+
+ROWS = st.lists(st.tuples(*[st.floats(-100, 200, width=32)] * 4, st.integers(-1, 4)), max_size=4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(first=ROWS, second=ROWS, seed=st.integers(0, 99), box=st.sampled_from(BOX_LOSSES))
+def test_any_truth_gives_finite_loss_and_gradient(first, second, seed, box):
+    # Boxes inside out, of no size, outside the image, of unknown classes: nothing is excluded.
+    _, raw = random_case(seed, scale=4.0)
+    all_finite(box, truth(first, second), raw)

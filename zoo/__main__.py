@@ -1,0 +1,37 @@
+"""`python -m zoo`: presets, parts and commands, listed."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+import zoo
+from zoo.config import options
+from zoo.registry import KINDS
+
+COMMANDS = {
+    "zoo.train": "train a detector: python -m zoo.train model=yolov4 data=coco",
+    "zoo.evaluate": "COCO numbers: python -m zoo.evaluate preset=yolov4-tiny-coco data.root=DIR",
+    "zoo.detect": "boxes on pictures: python -m zoo.detect preset=yolov4-tiny-coco source=a.jpg",
+}
+
+
+def main() -> None:
+    """Print what there is to choose from; imports no backend."""
+    console = Console()
+    console.print(_table("commands (--help shows the keys)", COMMANDS))
+    console.print(_table("presets", {name: "" for name in zoo.presets()}))
+    console.print(_table("models", {name: "" for name in options("model")}))
+    parts = {kind: ", ".join(registry.names()) for kind, registry in KINDS.items()}
+    console.print(_table("parts", parts))
+
+
+def _table(title: str, rows: dict[str, str]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False)
+    for name, text in rows.items():
+        table.add_row(name, text)
+    return table
+
+
+if __name__ == "__main__":
+    main()
