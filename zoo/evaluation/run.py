@@ -11,9 +11,9 @@ from rich.progress import track
 
 from zoo.data.loader import evaluation_batches
 from zoo.data.sample import Source
+from zoo.detector import Detector, check_size
 from zoo.errors import ZooError, nearest
 from zoo.evaluation.coco import CocoMetric
-from zoo.detector import Detector, check_size
 from zoo.inference import to_detections
 
 

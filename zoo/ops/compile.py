@@ -19,7 +19,7 @@ def xla(function: Callable[..., Any]) -> Callable[..., Any]:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        return functools.wraps(function)(tf.function(function, jit_compile=True))
+        return functools.wraps(function)(tf.function(function, jit_compile=True, autograph=False))
     if backend == "jax":
         import jax
 

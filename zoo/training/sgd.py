@@ -42,13 +42,16 @@ class SGD(keras.optimizers.Optimizer):
         if self.built:
             return
         super().build(variables)
+        # TensorFlow hands its own variables to `update_step`, whose names are not Keras'.
+        self._decays = [variable.name == "kernel" for variable in variables]
         self.velocities = self.add_optimizer_variables(variables, "velocity")
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Move one variable along its velocity."""
-        velocity = self.velocities[self._get_variable_index(variable)]
+        index = self._get_variable_index(variable)
+        velocity = self.velocities[index]
         gradient = ops.cast(gradient, variable.dtype)
-        if variable.name == "kernel":
+        if self._decays[index]:
             gradient = gradient + self.kernel_decay * variable
         moved = self.momentum * velocity + gradient
         self.assign(velocity, moved)

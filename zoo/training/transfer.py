@@ -48,7 +48,7 @@ def transfer(target: Detector, source: Detector, parts: Sequence[str]) -> Transf
                     f"shape {tuple(variable.shape)}, the source has {tuple(shape)}"
                 )
             else:
-                variable.assign(theirs[variable.path])
+                variable.assign(theirs[variable.path].value)
                 report.copied.append(path)
     if not report.copied:
         raise ZooError(f"nothing of {source.name} fits {target.name} in {', '.join(parts)}")

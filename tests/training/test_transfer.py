@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+from keras import ops
+
+import zoo
+from zoo.errors import ZooError
+from zoo.training.transfer import freeze, transfer
+
+
+@pytest.fixture(scope="module")
+def three():
+    return zoo.build("yolov4_tiny", ["a", "b", "c"])
+
+
+def first_kernel(detector, part):
+    return ops.convert_to_numpy(detector.get_layer(part).trainable_variables[0].value)
+
+
+def test_all_that_fits_is_loaded_and_the_rest_is_named(three):
+    two = zoo.build("yolov4_tiny", ["a", "b"])
+    report = transfer(two, three, ["backbone", "neck", "head"])
+    assert sorted(report.missed) == [
+        "head/P4_predict/convolution/bias",
+        "head/P4_predict/convolution/kernel",
+        "head/P5_predict/convolution/bias",
+        "head/P5_predict/convolution/kernel",
+    ]
+    # 21 convolutions; 19 with batch normalisation have 5 arrays each, the last two have 2.
+    assert len(report.copied) == 19 * 5
+    assert "shape (1, 1, 512, 21), the source has (1, 1, 512, 24)" in str(report)
+    np.testing.assert_array_equal(first_kernel(two, "head"), first_kernel(three, "head"))
+
+
+def test_the_backbone_alone(three):
+    two = zoo.build("yolov4_tiny", ["a", "b"])
+    before = first_kernel(two, "neck")
+    transfer(two, three, ["backbone"])
+    np.testing.assert_array_equal(first_kernel(two, "backbone"), first_kernel(three, "backbone"))
+    np.testing.assert_array_equal(first_kernel(two, "neck"), before)
+
+
+def test_nothing_that_fits_is_an_error(three):
+    other = zoo.build("yolov3", ["a"], ["+model.backbone.stem=4"])
+    with pytest.raises(ZooError, match="nothing of"):
+        transfer(other, three, ["backbone"])
+
+
+def test_a_misspelt_part_gets_the_nearest(three):
+    with pytest.raises(ZooError, match=r"no part 'bakbone' .* did you mean backbone\?"):
+        freeze(three, ["bakbone"])
