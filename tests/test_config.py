@@ -57,7 +57,7 @@ def test_a_recipe_comes_with_its_data_and_gives_way_to_the_command_line():
     assert "epochs: 7" in done.stdout
     assert "- 128" in done.stdout  # image_size of recipe/shapes
     other = command("zoo.train", "--cfg", "job", "data=voc")
-    assert "epochs: 100" in other.stdout
+    assert "epochs: 20" in other.stdout
 
 
 def test_compose_leaves_hydra_as_it_was():

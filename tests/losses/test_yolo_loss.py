@@ -142,6 +142,33 @@ def test_truth_threshold_trains_an_unassigned_prediction():
     )
 
 
+def test_truth_threshold_with_smooth_objectness_learns_the_squared_iou():
+    loss = YoloLoss(TWO_ANCHORS, truth_threshold=0.75, objectness_smooth=True)
+    _, deltas = run(loss, truth([(16, 16, 16, 16, 1)]), zeros(TWO_ANCHORS))
+    target = (16 / 18) ** 4
+    expected = [target - 0.5, -0.5, target - 0.5]
+    np.testing.assert_allclose(deltas["P5"][0, 0, 0, 1, 4:], expected, atol=1e-6)
+
+
+def test_a_size_that_underflowed_counts_as_the_whole_image():
+    # Prediction x −¼…¾, truth x −.09375….84375 and height ¼, so I = .2109375, U = 1.0234375.
+    raw = zeros(ONE_ANCHOR)
+    raw["P5"][..., 2:4] = -200
+    loss = YoloLoss(ONE_ANCHOR, box="iou", box_normalizer=1.0)
+    _, deltas = run(loss, truth([(24, 16, 60, 16, 0)]), raw)
+    left, right = 0.2109375, 0.25 * 1.0234375 - 0.75 * 0.2109375
+    expected = [(left + right) / 1.0234375**2, 0, 0, 0]
+    np.testing.assert_allclose(deltas["P5"][0, 0, 0, 0, :4], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("box, cost", [("mse", 4 * 0.25**2), ("ciou", 0.5 * 4 * 0.25**2)])
+def test_objectness_normalizer_enters_the_cost_of_the_iou_family_once_more(box, cost):
+    loss = YoloLoss(ONE_ANCHOR, box=box, objectness_normalizer=0.5)
+    parts, deltas = run(loss, truth([]), zeros(ONE_ANCHOR))
+    assert (deltas["P5"][..., 4] == -0.25).all()
+    assert parts["objectness"] == pytest.approx(cost)
+
+
 def test_numbers_of_one_level():
     y, raw = random_case(7)
     whole = YoloLoss(TINY, objectness_normalizer=1.0, max_delta=None)

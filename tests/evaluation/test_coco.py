@@ -1,0 +1,158 @@
+import contextlib
+import io
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zoo.data.sample import Labels
+from zoo.errors import ZooError
+from zoo.evaluation.coco import NAMES, CocoMetric, coco_numbers, ground_truth
+from zoo.evaluation.run import class_map
+
+
+class Two:
+    """Two images, two classes; a crowd of the second class in the second image."""
+
+    class_names = ("cat", "dog")
+    category_ids = (17, 18)
+
+    def __len__(self):
+        return 2
+
+    def id(self, index):
+        return ("first", "second")[index]
+
+    def labels(self, index):
+        boxes = [[[0, 0, 40, 40]], [[10, 10, 50, 50], [0, 0, 100, 100]]][index]
+        return Labels(
+            boxes=np.array(boxes, "float32"),
+            classes=np.array([[0], [0, 1]][index], "int32"),
+            crowd=np.array([[False], [False, True]][index]),
+            area=np.array([[1600.0], [1600.0, 10000.0]][index], "float32"),
+        )
+
+
+def one(metric, image, xyxy, score, label):
+    metric.update_state(image, np.array([xyxy], "float32"), np.array([score]), np.array([label]))
+
+
+def test_perfect_detections_score_one():
+    metric = CocoMetric(Two())
+    one(metric, 0, [0, 0, 40, 40], 0.9, 0)
+    one(metric, 1, [10, 10, 50, 50], 0.8, 0)
+    result = metric.result()
+    assert result["AP"] == result["AP50"] == pytest.approx(1.0)
+    assert result["APl"] == -1  # no large box but the crowd
+
+
+def test_half_found_at_no_false_positive():
+    metric = CocoMetric(Two())
+    one(metric, 0, [0, 0, 40, 40], 0.9, 0)
+    # Precision is 1 up to recall 1/2: 51 of COCO's 101 recall points.
+    assert metric.result()["AP50"] == pytest.approx(51 / 101)
+
+
+def test_an_overlap_of_two_thirds_counts_up_to_its_threshold():
+    metric = CocoMetric(Two())
+    one(metric, 0, [0, 0, 40, 28], 0.9, 0)  # IoU 0.7: right at 0.50 … 0.70, 5 of 10 thresholds
+    one(metric, 1, [10, 10, 50, 50], 0.8, 0)
+    result = metric.result()
+    assert result["AP50"] == pytest.approx(1.0)
+    assert result["AP75"] < 0.6
+
+
+def test_a_detection_in_a_crowd_is_ignored():
+    metric = CocoMetric(Two())
+    one(metric, 0, [0, 0, 40, 40], 0.9, 0)
+    one(metric, 1, [10, 10, 50, 50], 0.8, 0)
+    one(metric, 1, [60, 60, 90, 90], 0.95, 1)
+    assert metric.result()["AP"] == pytest.approx(1.0)
+
+
+def test_no_detection_scores_zero():
+    assert CocoMetric(Two()).result()["AP"] == 0
+
+
+def test_reset_forgets():
+    metric = CocoMetric(Two())
+    one(metric, 0, [0, 0, 40, 40], 0.9, 0)
+    metric.reset_state()
+    assert metric.detections == []
+
+
+def pycocotools(truth, detections):
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        reference = COCO()
+        reference.dataset = truth
+        reference.createIndex()
+        evaluation = COCOeval(reference, reference.loadRes(detections), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return dict(zip(NAMES, evaluation.stats.tolist(), strict=True))
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1), images=st.integers(1, 5))
+def test_all_12_numbers_equal_pycocotools(seed, images):
+    rng = np.random.default_rng(seed)
+
+    def boxes(count):
+        return [
+            [*rng.integers(0, 80, 2).tolist(), *rng.integers(1, 99, 2).tolist()]
+            for _ in range(count)
+        ]
+
+    annotations = [
+        {"image_id": i, "category_id": int(rng.integers(1, 4)), "bbox": b,
+         "area": float(b[2] * b[3]), "iscrowd": int(rng.random() < 0.1)}
+        for i in range(images) for b in boxes(rng.integers(1, 6))
+    ]  # fmt: skip
+    annotations = [{**a, "id": n} for n, a in enumerate(annotations, 1)]
+    detections = [
+        {"image_id": a["image_id"], "category_id": a["category_id"],
+         "bbox": (np.array(a["bbox"]) + rng.integers(0, 4, 4)).tolist(),
+         "score": float(rng.integers(1, 9)) / 10}
+        for a in annotations * 2
+    ]  # fmt: skip
+    truth = {
+        "info": {}, "licenses": [],
+        "images": [{"id": i} for i in range(images)],
+        "annotations": annotations,
+        "categories": [{"id": c, "name": str(c)} for c in (1, 2, 3)],
+    }  # fmt: skip
+    ours, theirs = coco_numbers(truth, detections), pycocotools(truth, detections)
+    assert ours == pytest.approx(theirs, abs=1e-12)
+
+
+def test_the_coco_apis_own_example(oracle_dir):
+    folder = oracle_dir / "eval" / "cocoapi"
+    truth = json.loads((folder / "instances_val2014_100.json").read_text())
+    found = json.loads((folder / "instances_val2014_fakebbox100_results.json").read_text())
+    # The published table, to its three digits [val2014_fake_eval_res.txt].
+    published = (0.505, 0.697, 0.573, 0.586, 0.519, 0.501, 0.387, 0.594, 0.595, 0.640, 0.566, 0.564)
+    assert tuple(coco_numbers(truth, found).values()) == pytest.approx(published, abs=5e-4)
+
+
+def test_ground_truth_keeps_crowd_and_area():
+    annotations = ground_truth(Two())["annotations"]
+    assert [a["iscrowd"] for a in annotations] == [0, 0, 1]
+    assert [a["bbox"] for a in annotations][1] == [10, 10, 40, 40]
+    assert [a["category_id"] for a in annotations] == [17, 17, 18]
+
+
+def test_classes_are_matched_by_name():
+    assert class_map(["dog", "bird", "cat"], ["cat", "dog"]).tolist() == [1, -1, 0]
+
+
+def test_a_class_that_the_detector_lacks_is_named():
+    with pytest.raises(
+        ZooError, match=r"class 'cot', which the detector does not know; did .* cat"
+    ):
+        class_map(["cat"], ["cot"])

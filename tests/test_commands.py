@@ -1,0 +1,132 @@
+"""Commands as a user types them."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import zoo
+
+SMALL = ["data=shapes", "data.images=16", "data.held_out=4", "image_size=64", "batch_size=4",
+         "evaluation.max_candidates=256"]  # fmt: skip
+
+
+def run(command, *arguments, code=0):
+    done = subprocess.run(
+        [sys.executable, "-m", command, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of two epochs of three steps, with averages, a tracker and a frozen backbone."""
+    directory = tmp_path_factory.mktemp("run")
+    done = run(
+        "zoo.train", *SMALL, "epochs=2", "steps_per_epoch=3", "ema=0.9", "freeze=[backbone]",
+        "callbacks=csv", f"hydra.run.dir={directory}",
+    )  # fmt: skip
+    return directory, done.stdout
+
+
+def test_a_run_leaves_its_config_scores_weights_and_pictures(trained):
+    directory, _ = trained
+    names = {"config.yaml", "metrics.json", "best.keras", "last.keras", "examples.png",
+             "history.csv"}  # fmt: skip
+    assert names <= {file.name for file in directory.iterdir()}
+    metrics = json.loads((directory / "metrics.json").read_text())
+    assert list(metrics)[:3] == ["AP", "AP50", "AP75"]
+    assert len(metrics) == 12
+    assert (directory / "wandb").is_dir()
+
+
+def test_progress_tells_losses_speed_and_time_left(trained):
+    _, text = trained
+    assert "epoch 2/2" in text
+    for word in ("loss", "box", "obj", "cls", "images/s", "left", "val_AP"):
+        assert word in text
+
+
+def test_a_run_loads_as_a_detector(trained):
+    detector = zoo.load(trained[0])
+    assert detector.image_size == (64, 64)
+    assert len(detector.class_names) == 6
+    assert detector.detect(np.zeros((40, 60, 3), "uint8")) is not None
+
+
+def test_history_has_the_loss_parts_and_the_scores(trained):
+    header = (trained[0] / "history.csv").read_text().splitlines()[0].split(",")
+    assert {"loss", "box_loss", "objectness_loss", "class_loss", "val_AP"} <= set(header)
+
+
+def test_a_run_is_a_preset_for_evaluate_and_detect(trained, tmp_path):
+    directory, _ = trained
+    run("zoo.evaluate", f"preset={directory}", "data=shapes", "data.held_out=4",
+        "evaluation.max_candidates=256", f"hydra.run.dir={tmp_path / 'e'}")  # fmt: skip
+    # The images of the first evaluation again: the same weights give the same numbers.
+    again = json.loads((tmp_path / "e" / "metrics.json").read_text())
+    assert again == pytest.approx(json.loads((directory / "metrics.json").read_text()), abs=1e-6)
+
+
+def test_detect_draws_and_lists(oracle_dir, mirror, tmp_path):
+    source = oracle_dir / "images"
+    done = run("zoo.detect", "preset=yolov4-tiny-coco", f"source={source}/dog.jpg",
+               f"hydra.run.dir={tmp_path}")  # fmt: skip
+    assert "dog 0." in done.stdout
+    (record,) = json.loads((tmp_path / "detections.json").read_text())
+    assert {found["class_name"] for found in record["detections"]} >= {"dog", "bicycle"}
+    assert (tmp_path / "0000-dog.png").stat().st_size > 100_000
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "sentence"),
+    [
+        pytest.param("zoo.detect", ["preset=yolov4-tiny-coc", "source=x.jpg"],
+                     "source 'x.jpg': no picture there", id="no picture"),
+        pytest.param("zoo.evaluate", ["preset=yolov4-tiny-coc", "data=shapes"],
+                     "no preset 'yolov4-tiny-coc'; did you mean yolov4-tiny-coco", id="preset"),
+        pytest.param("zoo.train", ["data=voc", "data.root=/nowhere"], "/nowhere", id="no folder"),
+        pytest.param("zoo.train", ["data=voc"], "data.root", id="no root"),
+        pytest.param("zoo.train", ["image_size=100"], "multiples of 32", id="size"),
+        pytest.param("zoo.train", ["freeze=[bakbone]"], "did you mean backbone?", id="part"),
+        pytest.param("zoo.train", ["+model.neck.widht=3"], "takes no 'widht'; did you mean width",
+                     id="key of a part"),
+        pytest.param("zoo.train", ["optimizer=adamw", "+optimizer.beta_l=0.9"],
+                     "did you mean beta_1", id="key of a Keras class"),
+        pytest.param("zoo.train", ["weights=nothing.keras"], "no file nothing.keras", id="weights"),
+        pytest.param("zoo.train", ["batch_size=1000", *SMALL[:4]], "batch_size 1000", id="batch"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_sentence(command, arguments, sentence, tmp_path):
+    done = run(command, *arguments, "tracker=none" if command == "zoo.train" else "hydra.job.chdir=false",
+               f"hydra.run.dir={tmp_path}", code=2)  # fmt: skip
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert sentence in errors[0]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_multirun_of_models_and_rates_ends_in_a_table(tmp_path):
+    done = run(
+        "zoo.train", "-m", "model=yolov4_tiny,yolov3_tiny", "optimizer.learning_rate=1e-2,3e-3",
+        *SMALL, "epochs=1", "steps_per_epoch=2", "tracker=none", f"hydra.sweep.dir={tmp_path}",
+    )  # fmt: skip
+    lines = (tmp_path / "sweep.csv").read_text().splitlines()
+    assert len(lines) == 1 + 4
+    assert lines[0].startswith("job,model,optimizer.learning_rate,status,AP")
+    assert "sweep in" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["yolov3", "yolov4"])
+def test_big_models_train_two_steps_and_evaluate(model, data_dir, tmp_path):
+    run(
+        "zoo.train", f"model={model}", "data=coco_json", f"data.root={data_dir / 'coco_mini'}",
+        "image_size=96", "batch_size=2", "epochs=1", "steps_per_epoch=2", "tracker=none",
+        "evaluation.max_candidates=256", f"hydra.run.dir={tmp_path}",
+    )  # fmt: skip
+    assert (tmp_path / "metrics.json").is_file()
