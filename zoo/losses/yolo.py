@@ -131,7 +131,8 @@ class YoloLoss:
         )
         box, positive, classes = self._assigned(name, level, pairs)
         best, row = level.nearest_truth()
-        certain = best > self.truth_threshold
+        # Rounding may give an IoU above 1, and a threshold of 1 means never.
+        certain = ops.logical_and(best > self.truth_threshold, self.truth_threshold < 1)
         if self.truth_threshold < 1:
             more_box, more_classes = self._certain(name, level, best, row)
             box += ops.where(certain[..., None], more_box, 0.0)
