@@ -8,7 +8,7 @@ INSTALLED := .venv/installed
 .PHONY: setup train test lint types test-fast test-jax test-slow plugins lock clean
 
 train: setup
-	$(BIN)/python -m zoo.train
+	$(BIN)/python -m zoo.train data=shapes optimizer=adamw
 
 test: lint types test-fast
 

@@ -81,8 +81,8 @@ def test_misspelt_name(name):
 def test_a_card_with_holes_is_refused(tmp_path, monkeypatch, change, message):
     card = presets.card("yolov4-tiny-coco")
     change(card)
-    (tmp_path / "preset").mkdir()
-    (tmp_path / "preset" / "theirs.yaml").write_text(yaml.safe_dump(card))
+    (tmp_path / "card").mkdir()
+    (tmp_path / "card" / "theirs.yaml").write_text(yaml.safe_dump(card))
     monkeypatch.setattr(config, "conf_directories", lambda: {"plugin": tmp_path})
     with pytest.raises(ZooError, match=message):
         presets.card("theirs")

@@ -101,8 +101,8 @@ def test_detect_draws_and_lists(oracle_dir, mirror, tmp_path):
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_sentence(command, arguments, sentence, tmp_path):
-    done = run(command, *arguments, "tracker=none" if command == "zoo.train" else "hydra.job.chdir=false",
-               f"hydra.run.dir={tmp_path}", code=2)  # fmt: skip
+    quiet = ["tracker=none"] if command == "zoo.train" else []
+    done = run(command, *arguments, *quiet, f"hydra.run.dir={tmp_path}", code=2)
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
     assert sentence in errors[0]

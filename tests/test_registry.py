@@ -13,7 +13,7 @@ def part(x, *, width=1, depth=2):
 
 @pytest.fixture
 def registry():
-    registry = Registry("backbone", "zoo.backbones")
+    registry = Registry("backbone", "zoo.backbone")
     registry.register("part")(part)
     return registry
 

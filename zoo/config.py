@@ -10,6 +10,7 @@ import contextlib
 import functools
 import importlib
 import importlib.util
+import inspect
 import os
 import re
 import sys
@@ -196,8 +197,14 @@ def instantiate(cfg: Any) -> Any:
     if "_target_" not in cfg:
         return keywords
     target = _allowed_class(cfg["_target_"])
-    check_call(f"_target_ {cfg['_target_']!r}", target, (), keywords, {})
-    return target(**keywords)
+    what = f"_target_ {cfg['_target_']!r}"
+    check_call(what, target, (), keywords, {})
+    try:
+        return target(**keywords)
+    except (TypeError, ValueError) as error:  # Keras takes any keyword and complains later
+        known = inspect.signature(target).parameters
+        hints = "; ".join(f"{key!r}: {nearest(key, known)}" for key in keywords if key not in known)
+        raise ZooError(f"{what}: {error}" + (f"; {hints}" if hints else "")) from error
 
 
 def _allowed_class(path: Any) -> type:

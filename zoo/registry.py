@@ -1,7 +1,7 @@
 """Names → parts, for ours and a stranger's alike.
 
 Each kind of part has a table of `name: "module:attribute"`: ours in `PARTS` of the kind's package
-(`zoo.backbones` …), a third party's as entry points of the group `zoo.<kind>`. Nothing is imported
+(`zoo.backbone` …), a third party's as entry points of the group `zoo.<kind>`. Nothing is imported
 until a part is asked for, so listing names costs nothing and needs no backend.
 """
 
@@ -153,11 +153,11 @@ def check_call(
         raise ZooError(f"{what}: {error}") from error
 
 
-LAYERS = Registry("layer", "zoo.layers")
-BACKBONES = Registry("backbone", "zoo.backbones")
-NECKS = Registry("neck", "zoo.necks")
-HEADS = Registry("head", "zoo.heads")
-LOSSES = Registry("loss", "zoo.losses")
+LAYERS = Registry("layer", "zoo.layer")
+BACKBONES = Registry("backbone", "zoo.backbone")
+NECKS = Registry("neck", "zoo.neck")
+HEADS = Registry("head", "zoo.head")
+LOSSES = Registry("loss", "zoo.loss")
 NMS = Registry("nms", "zoo.ops")
 DATASETS = Registry("dataset", "zoo.data")
 TRANSFORMS = Registry("transform", "zoo.data.transforms")

@@ -2,7 +2,7 @@ import keras
 import pytest
 
 from zoo.darknet.order import darknet_order
-from zoo.layers.convolution import conv
+from zoo.layer.convolution import conv
 
 
 class Drawn:

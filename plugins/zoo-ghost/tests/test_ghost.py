@@ -27,7 +27,7 @@ def test_two_training_steps_by_command_line(tmp_path):
     command = [
         sys.executable, "-m", "zoo.train", "model=yolov4_tiny", "model/backbone=ghost",
         "data=shapes", "epochs=1", "steps_per_epoch=2", "batch_size=2", "image_size=64",
-        "data.val_count=4", "tracker=none", f"hydra.run.dir={tmp_path}",
+        "data.held_out=4", "tracker=none", f"hydra.run.dir={tmp_path}",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

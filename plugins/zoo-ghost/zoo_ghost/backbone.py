@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from zoo.layers.convolution import conv
+from zoo.layer.convolution import conv
 
 
 def ghost(

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo.layers.convolution import conv
+from zoo.layer.convolution import conv
 
 
 def darknet_tiny(images: Any, *, stem: int = 16, activation: str = "leaky_relu") -> dict[str, Any]:

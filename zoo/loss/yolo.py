@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from zoo.errors import ZooError
-from zoo.losses.assignment import Assignment, assign
-from zoo.losses.box_deltas import Boxes, box_deltas, check
-from zoo.losses.level import Level, decode
+from zoo.loss.assignment import Assignment, assign
+from zoo.loss.box_deltas import Boxes, box_deltas, check
+from zoo.loss.level import Level, decode
 from zoo.ops.boxes import cxcywh_to_xyxy, giou, iou
 
 #: Only a prediction with a class probability above this, of whatever class, passes the ignore test
@@ -43,7 +43,7 @@ class YoloLoss:
     Darknet's does where a class probability is exactly its target.
 
     The value is the cost that Darknet prints; the gradient is minus its delta, which is not the
-    derivative of that value: see `zoo.losses.box_gradients`, and no slope of a sigmoid appears.
+    derivative of that value: see `zoo.loss.box_gradients`, and no slope of a sigmoid appears.
 
     Arguments marked † are one number, or one for each level.
 

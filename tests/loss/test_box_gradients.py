@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from zoo.losses.box_gradients import GRADIENTS
+from zoo.loss.box_gradients import GRADIENTS
 
 
 def gradient(kind, predicted, truth) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from zoo.layers.convolution import conv
+from zoo.layer.convolution import conv
 
 
 def residual(x: Any, hidden: int, *, activation: str, name: str) -> Any:

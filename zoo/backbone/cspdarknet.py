@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
-from zoo.layers.convolution import conv
-from zoo.layers.residual import residual
+from zoo.layer.convolution import conv
+from zoo.layer.residual import residual
 
 
 def cspdarknet53(

@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
-from zoo.layers.convolution import conv
-from zoo.layers.stack import bottlenecks, upsample
+from zoo.layer.convolution import conv
+from zoo.layer.stack import bottlenecks, upsample
 
 
 def fpn(pyramid: dict[str, Any], *, activation: str = "leaky_relu") -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from zoo.losses.assignment import Assignment, Truth, relative
-from zoo.losses.box_deltas import Boxes
+from zoo.loss.assignment import Assignment, Truth, relative
+from zoo.loss.box_deltas import Boxes
 from zoo.ops.boxes import cxcywh_to_xyxy, pairwise_iou
 
 

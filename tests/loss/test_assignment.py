@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from zoo.losses.assignment import assign, relative
+from zoo.loss.assignment import assign, relative
 
 SIZE = ops.convert_to_tensor(np.array([128, 64], "float32"))  # width, height; stride 32
 ANCHORS = np.array([[10, 10], [20, 20], [40, 40]], "float32") / [128, 64]

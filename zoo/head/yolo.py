@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from zoo.errors import ZooError
-from zoo.layers.convolution import ConvBN
+from zoo.layer.convolution import ConvBN
 
 
 class YoloHead:

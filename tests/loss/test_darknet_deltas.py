@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from gradients import parts_and_gradients
 
-from zoo.heads.yolo import YoloHead
-from zoo.losses.yolo import YoloLoss
+from zoo.head.yolo import YoloHead
+from zoo.loss.yolo import YoloLoss
 
 MODELS = ["yolov3", "yolov4", "yolov4-tiny"]
 SCENES = [

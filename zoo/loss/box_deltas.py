@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from zoo.errors import ZooError, nearest
-from zoo.losses.box_gradients import GRADIENTS
+from zoo.loss.box_gradients import GRADIENTS
 
 LOSSES = ("mse", *GRADIENTS)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from zoo.layers.convolution import conv
-from zoo.layers.residual import residual
+from zoo.layer.convolution import conv
+from zoo.layer.residual import residual
 
 
 def darknet53(

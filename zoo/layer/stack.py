@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from zoo.layers.convolution import conv
+from zoo.layer.convolution import conv
 
 
 def bottlenecks(x: Any, width: int, *, count: int = 5, activation: str, name: str) -> Any:

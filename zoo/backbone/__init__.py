@@ -5,8 +5,8 @@ by 32, to a pyramid `{"P3": …, "P4": …, "P5": …}` whose level n has stride
 """
 
 PARTS = {
-    "cspdarknet53": "zoo.backbones.cspdarknet:cspdarknet53",
-    "cspdarknet_tiny": "zoo.backbones.tiny:cspdarknet_tiny",
-    "darknet53": "zoo.backbones.darknet:darknet53",
-    "darknet_tiny": "zoo.backbones.tiny:darknet_tiny",
+    "cspdarknet53": "zoo.backbone.cspdarknet:cspdarknet53",
+    "cspdarknet_tiny": "zoo.backbone.tiny:cspdarknet_tiny",
+    "darknet53": "zoo.backbone.darknet:darknet53",
+    "darknet_tiny": "zoo.backbone.tiny:darknet_tiny",
 }

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import ZooError
-from zoo.heads.yolo import YoloHead
-from zoo.losses.yolo import YoloLoss
+from zoo.head.yolo import YoloHead
+from zoo.loss.yolo import YoloLoss
 
 # 64×64 pixels, stride 32. A raw prediction of zeros is a box of the anchor's size in the middle of
 # its cell, with objectness and class probabilities of ½.

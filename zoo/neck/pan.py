@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
-from zoo.layers.convolution import conv
-from zoo.layers.spp import spp
-from zoo.layers.stack import bottlenecks, upsample
+from zoo.layer.convolution import conv
+from zoo.layer.spp import spp
+from zoo.layer.stack import bottlenecks, upsample
 
 
 def spp_pan(pyramid: dict[str, Any], *, activation: str = "leaky_relu") -> dict[str, Any]:

@@ -1,3 +1,3 @@
 """Heads: pyramid and number of classes → raw predictions per level, and their decoding."""
 
-PARTS = {"yolo": "zoo.heads.yolo:YoloHead"}
+PARTS = {"yolo": "zoo.head.yolo:YoloHead"}

@@ -1,0 +1,11 @@
+"""Layers by name: convolutions, activations and attention; each call gives a Keras layer."""
+
+PARTS = {
+    "conv_bn": "zoo.layer.convolution:ConvBN",
+    "leaky_relu": "zoo.layer.activations:leaky_relu",
+    "linear": "zoo.layer.activations:linear",
+    "mish": "zoo.layer.activations:mish",
+    "relu": "zoo.layer.activations:relu",
+    "sigmoid": "zoo.layer.activations:sigmoid",
+    "swish": "zoo.layer.activations:swish",
+}

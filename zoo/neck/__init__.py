@@ -1,0 +1,7 @@
+"""Necks: pyramid → pyramid, mixing what the levels know."""
+
+PARTS = {
+    "fpn": "zoo.neck.fpn:fpn",
+    "spp_pan": "zoo.neck.pan:spp_pan",
+    "tiny_fpn": "zoo.neck.fpn:tiny_fpn",
+}
