@@ -8,7 +8,7 @@ from zoo.training.schedules.darknet import Constant, Cosine, Steps
 
 
 def rate(schedule, n):
-    return float(schedule(ops.convert_to_tensor(n - 1, dtype="int64")))
+    return float(schedule(ops.convert_to_tensor(n - 1, dtype="int32")))
 
 
 @pytest.mark.parametrize(
