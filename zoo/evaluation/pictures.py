@@ -69,10 +69,15 @@ def save_examples(
         size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
         found.xyxy = found.xyxy * scale
         drawn = draw(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), found)
-        cell = np.full((side, side, 3), 255, np.uint8)
-        cell[: drawn.shape[0], : drawn.shape[1]] = drawn
-        cells.append(cell)
-    while len(cells) % 3:
-        cells.append(np.full((side, side, 3), 255, np.uint8))
-    rows = [np.concatenate(cells[start : start + 3], axis=1) for start in range(0, len(cells), 3)]
+        cells.append(drawn)
+    rows = [_row(cells[start : start + 3], width=3 * side) for start in range(0, len(cells), 3)]
     write_picture(path, np.concatenate(rows, axis=0))
+
+
+def _row(cells: list[np.ndarray], *, width: int) -> np.ndarray:
+    """Pictures side by side on white, as high as the highest."""
+    row = np.full((max(cell.shape[0] for cell in cells), width, 3), 255, np.uint8)
+    for number, cell in enumerate(cells):
+        left = number * width // 3
+        row[: cell.shape[0], left : left + cell.shape[1]] = cell
+    return row
