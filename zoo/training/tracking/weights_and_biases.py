@@ -34,7 +34,6 @@ def weights_and_biases(
     """
     try:
         import wandb
-        from wandb.integration.keras import WandbMetricsLogger
 
         run = wandb.init(
             project=project,
@@ -44,7 +43,7 @@ def weights_and_biases(
             mode=_mode(mode),
             settings=wandb.Settings(silent=True),
         )
-        callbacks = [WandbMetricsLogger()]
+        callbacks = [_metrics_logger()]
     except Exception as error:  # whatever a tracker does, training goes on
         log.warning("W&B is off for this run: %s", error)
         yield []
@@ -55,6 +54,18 @@ def weights_and_biases(
         failed = False
     finally:
         run.finish(exit_code=int(failed))
+
+
+def _metrics_logger() -> Any:
+    import keras
+    from wandb.integration.keras import WandbMetricsLogger
+
+    class MetricsLogger(WandbMetricsLogger):
+        def _get_lr(self) -> float:
+            # W&B's own asks for `.numpy()`, which arrays of JAX do not have.
+            return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+
+    return MetricsLogger()
 
 
 def _mode(mode: str | None) -> Literal["online", "offline", "disabled"]:
