@@ -7,9 +7,39 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from zoo.data.sample import Source
 from zoo.evaluation.run import evaluate
+
+
+class SwapAverages(keras.callbacks.SwapEMAWeights):
+    """Keras' swap of weights and their averages, without two variables sharing one array.
+
+    On JAX a step donates the arrays it is given: what another variable shares is then deleted.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(swap_on_epoch=True)
+
+    def _backend_swap_variables(self, optimizer: keras.Optimizer) -> None:
+        for variable, average in self._pairs(optimizer):
+            held = _copy(variable)
+            variable.assign(_copy(average))
+            average.assign(held)
+
+    def _backend_finalize_ema_values(self, optimizer: keras.Optimizer) -> None:
+        for variable, average in self._pairs(optimizer):
+            average.assign(_copy(variable))
+
+    def _pairs(self, optimizer: keras.Optimizer) -> Any:
+        return zip(
+            optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
+        )
+
+
+def _copy(variable: Any) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(variable.value))
 
 
 class Evaluation(keras.callbacks.Callback):

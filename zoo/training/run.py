@@ -20,7 +20,7 @@ from zoo.errors import ZooError
 from zoo.evaluation.pictures import save_examples
 from zoo.evaluation.report import print_metrics
 from zoo.evaluation.run import evaluate
-from zoo.training.callbacks import Checkpoints, Evaluation
+from zoo.training.callbacks import Checkpoints, Evaluation, SwapAverages
 from zoo.training.progress import TrainingProgress
 from zoo.training.transfer import freeze, transfer
 
@@ -130,7 +130,7 @@ def _callbacks(
         **options,
     )
     return [
-        *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if cfg["ema"] else []),
+        *([SwapAverages()] if cfg["ema"] else []),
         evaluation,
         Checkpoints(directory),
         TrainingProgress(cfg["epochs"], steps, cfg["batch_size"]),
