@@ -70,12 +70,15 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         directory: of the run.
         monitor: key of the logs; the higher the better.
+
+    `metrics` holds the validation scores of the best checkpoint.
     """
 
     def __init__(self, directory: Path, *, monitor: str = "val_AP50"):
         super().__init__()
         self.directory, self.monitor = directory, monitor
         self.best = float("-inf")
+        self.metrics: dict[str, float] = {}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Save; a file appears whole or not at all."""
@@ -83,6 +86,8 @@ class Checkpoints(keras.callbacks.Callback):
         value = (logs or {}).get(self.monitor)
         if value is not None and value > self.best:
             self.best = value
+            scores = {key: number for key, number in (logs or {}).items() if key.startswith("val_")}
+            self.metrics = {key.removeprefix("val_"): number for key, number in scores.items()}
             self._save("best.keras")
 
     def _save(self, name: str) -> None:

@@ -19,7 +19,6 @@ from zoo.detector import Detector, check_size
 from zoo.errors import ZooError
 from zoo.evaluation.pictures import save_examples
 from zoo.evaluation.report import print_metrics
-from zoo.evaluation.run import evaluate
 from zoo.training.callbacks import Checkpoints, Evaluation, SwapAverages
 from zoo.training.progress import TrainingProgress
 from zoo.training.transfer import freeze, transfer
@@ -59,16 +58,17 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
         # On a CPU XLA slows convolutions: there only the loss is compiled, by the detector.
         jit_compile=_on_accelerator(),
     )
+    checkpoints = Checkpoints(directory)
     with _tracked(cfg, directory) as trackers, clear_errors():
         detector.fit(
             batches,
             epochs=cfg["epochs"],
             steps_per_epoch=steps,
-            callbacks=[*_callbacks(cfg, sources["val"], directory, steps), *trackers],
+            callbacks=[*_callbacks(cfg, sources["val"], checkpoints, steps), *trackers],
             verbose=0,
             shuffle=False,  # the loader has shuffled
         )
-    return _conclude(cfg, sources["val"], directory)
+    return _conclude(checkpoints.metrics, sources["val"], directory)
 
 
 def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
@@ -118,7 +118,7 @@ def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
 
 
 def _callbacks(
-    cfg: Mapping[str, Any], validation: Source, directory: Path, steps: int
+    cfg: Mapping[str, Any], validation: Source, checkpoints: Checkpoints, steps: int
 ) -> list[keras.callbacks.Callback]:
     """Averages come first, so that they are what is evaluated and saved."""
     options = dict(cfg["evaluation"])
@@ -132,7 +132,7 @@ def _callbacks(
     return [
         *([SwapAverages()] if cfg["ema"] else []),
         evaluation,
-        Checkpoints(directory),
+        checkpoints,
         TrainingProgress(cfg["epochs"], steps, cfg["batch_size"]),
         *(config.instantiate(callback) for callback in cfg["callbacks"].values()),
     ]
@@ -142,18 +142,16 @@ def _tracked(cfg: Mapping[str, Any], directory: Path) -> Any:
     return config.build("tracker", cfg["tracker"], directory=directory, config=cfg)
 
 
-def _conclude(cfg: Mapping[str, Any], validation: Source, directory: Path) -> dict[str, float]:
+def _conclude(metrics: dict[str, float], validation: Source, directory: Path) -> dict[str, float]:
     """Scores and pictures of the best checkpoint."""
     import zoo
 
     best = zoo.load(directory)
-    options = {key: value for key, value in cfg["evaluation"].items() if key != "every"}
-    result = evaluate(best, validation, batch_size=cfg["batch_size"], **options)
-    (directory / "metrics.json").write_text(json.dumps(result.metrics, indent=2) + "\n")
+    (directory / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     save_examples(best, validation, directory / "examples.png")
-    print_metrics(result.metrics, title=f"{best.name} on {len(validation)} validation images")
+    print_metrics(metrics, title=f"{best.name} on {len(validation)} validation images")
     log.info("run directory: %s", directory)
-    return result.metrics
+    return metrics
 
 
 def _on_accelerator() -> bool | str:
