@@ -35,6 +35,8 @@ A, SHIFTED, FAR = [0, 0, 10, 10], [0, 0, 10, 8], [50, 50, 60, 60]  # IoU(A, SHIF
         pytest.param([A, SHIFTED], [[0.9, 0], [0, 0.8]], [(0, 0.9), (1, 0.8)], id="per class"),
         pytest.param([A], [[0.9, 0.8]], [(0, 0.9), (1, 0.8)], id="one box, two labels"),
         pytest.param([A], [[0.1]], [], id="the threshold is strict"),
+        pytest.param([[0, 0, np.inf, 9], A], [[0.9], [0.8]], [(0, 0.8)], id="infinite box"),
+        pytest.param([A, FAR], [[np.nan], [0.8]], [(0, 0.8)], id="score that is no number"),
         pytest.param([A, A], [[0.5], [0.5]], [(0, 0.5)], id="identical boxes, equal scores"),
         pytest.param([[0, 0, 0, 0]] * 2, [[0.5], [0.4]], [(0, 0.5), (0, 0.4)], id="empty boxes"),
     ],

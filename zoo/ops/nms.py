@@ -52,7 +52,8 @@ def suppress(
         boxes: xyxy, (batch, n, 4), one unit throughout.
         scores: (batch, n, classes), in [0, 1].
         overlap: measure of boxes (…, k, 1, 4) and (…, 1, k, 4), giving (…, k, k).
-        score_threshold: candidates score more than this.
+        score_threshold: candidates score more than this; a box that is not finite, as an
+            untrained network can give, is never one.
         iou_threshold: overlap that suppresses.
         max_candidates: best pairs of an image that are looked at; `candidates` tells whether more
             were there.
@@ -64,8 +65,9 @@ def suppress(
         on; count and candidates, int32 (batch,).
     """
     batch, _, classes = ops.shape(scores)
-    flat = ops.reshape(scores, (batch, -1))
-    flat = ops.where(flat > score_threshold, flat, 0.0)
+    finite = ops.all(ops.isfinite(boxes), axis=-1, keepdims=True)
+    candidate = ops.logical_and(finite, scores > score_threshold)
+    flat = ops.reshape(ops.where(candidate, scores, 0.0), (batch, -1))
     candidates = ops.sum(ops.cast(flat > 0, "int32"), axis=-1)
     padding = ops.zeros((batch, max_candidates), dtype=flat.dtype)
     best, index = ops.top_k(ops.concatenate([flat, padding], axis=-1), max_candidates)
