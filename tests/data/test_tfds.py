@@ -3,6 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 from zoo.data.lint import Annotation
 from zoo.data.sources import open_source
@@ -11,7 +12,6 @@ from zoo.errors import ZooError
 
 # TensorFlow Datasets' own writers are not silent.
 pytestmark = pytest.mark.filterwarnings("default")
-tfds = pytest.importorskip("tensorflow_datasets")
 
 #: (ymin, xmin, ymax, xmax) relative, label, is_crowd, area; for each of three images.
 OBJECTS = [[], [(0.1, 0.2, 0.5, 0.6, 1, False, 70)], [(0.0, 0.0, 1.0, 1.0, 0, True, 90)] * 2]

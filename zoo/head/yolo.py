@@ -11,6 +11,7 @@ from keras import ops
 
 from zoo.errors import ZooError
 from zoo.layer.convolution import ConvBN
+from zoo.ops.levels import per_level
 
 
 class YoloHead:
@@ -46,8 +47,8 @@ class YoloHead:
         self.anchors = [[float(side) for side in anchor] for anchor in anchors]
         self.masks = {level: list(mask) for level, mask in masks.items()}
         self.strides = {level: 2 ** int(level[1:]) for level in masks}
-        self.scale_xy = _per_level("scale_xy", scale_xy, self.masks)
-        self.widths = _per_level("widths", widths, self.masks)
+        self.scale_xy = per_level("head scale_xy", scale_xy, self.masks)
+        self.widths = per_level("head widths", widths, self.masks)
         self.activation = activation
         self.prior = prior
         for level, mask in self.masks.items():
@@ -133,11 +134,3 @@ class YoloHead:
             [size[..., 0] / (grid_width * stride), size[..., 1] / (grid_height * stride)], axis=-1
         )
         return ops.stack([x, y], axis=-1), size
-
-
-def _per_level(key: str, value: Any, masks: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        return dict.fromkeys(masks, value)
-    if set(value) != set(masks):
-        raise ZooError(f"head {key} has levels {sorted(value)}, masks have {sorted(masks)}")
-    return dict(value)

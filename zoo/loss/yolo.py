@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from zoo.errors import ZooError
 from zoo.loss.assignment import Assignment, assign
 from zoo.loss.box_deltas import Boxes, box_deltas, check
 from zoo.loss.level import Level, decode
 from zoo.ops.boxes import cxcywh_to_xyxy, giou, iou
+from zoo.ops.levels import per_level
 
 #: Only a prediction with a class probability above this, of whatever class, passes the ignore test
 #: [yolo_layer.c:compare_yolo_class].
@@ -86,11 +86,11 @@ class YoloLoss:
         self.ignore_threshold = ignore_threshold
         self.truth_threshold = truth_threshold
         self.iou_threshold = iou_threshold
-        self.box_normalizer = _per_level("box_normalizer", box_normalizer, head.masks)
-        self.objectness_normalizer = _per_level(
-            "objectness_normalizer", objectness_normalizer, head.masks
+        self.box_normalizer = per_level("loss box_normalizer", box_normalizer, head.masks)
+        self.objectness_normalizer = per_level(
+            "loss objectness_normalizer", objectness_normalizer, head.masks
         )
-        self.max_delta = _per_level("max_delta", max_delta, head.masks)
+        self.max_delta = per_level("loss max_delta", max_delta, head.masks)
         self.label_smoothing = label_smoothing
         self.objectness_smooth = objectness_smooth
 
@@ -231,11 +231,3 @@ def _shared(box: Any, objectness: Any, classes: Any) -> Any:
 
 def _per_image(values: Any) -> Any:
     return ops.sum(values, axis=(1, 2, 3, 4))
-
-
-def _per_level(key: str, value: Any, masks: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        return dict.fromkeys(masks, value)
-    if set(value) != set(masks):
-        raise ZooError(f"loss {key} has levels {sorted(value)}, the head has {sorted(masks)}")
-    return dict(value)
