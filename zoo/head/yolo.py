@@ -108,7 +108,7 @@ class YoloHead:
         x = ConvBN(width, self.size, activation=self.activation, name=f"{level}_conv")(x)
         if self.attention is None:
             return x
-        x = LAYERS[self.attention](name=f"{level}_attention")(x)
+        x = LAYERS.build({"name": self.attention}, name=f"{level}_attention")(x)
         return ConvBN(width, 1, activation=self.activation, name=f"{level}_conv2")(x)
 
     def _bias(self, level: str) -> Any:

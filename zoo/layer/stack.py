@@ -33,7 +33,7 @@ def bottlenecks(
     """
     for index in range(1, count + 1):
         if attention is not None and index == count:
-            x = LAYERS[attention](name=f"{name}_attention")(x)
+            x = LAYERS.build({"name": attention}, name=f"{name}_attention")(x)
         filters, size = (width, 1) if index % 2 else (expansion * width, 3)
         x = conv(x, filters, size, activation=activation, name=f"{name}_conv{index}")
     return x
