@@ -12,6 +12,7 @@ import keras
 import yaml
 
 from zoo import config
+from zoo.data.anchors import warn_of_unfit_anchors
 from zoo.data.loader import clear_errors, training_batches
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
@@ -54,6 +55,9 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
             "images; lower it or set steps_per_epoch"
         )
     batches = _batches(cfg, detector, sources["train"], steps)
+    warn_of_unfit_anchors(
+        sources["train"], cfg["model"]["head"], detector.image_size, detector.resize
+    )
     detector.compile(
         optimizer=_optimizer(cfg, total_steps=steps * cfg["epochs"]),
         # On a CPU XLA slows convolutions: there only the loss is compiled, by the detector.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 
-def covered(boxes_xyxy: np.ndarray, by_xyxy: Sequence[float]) -> np.ndarray:
+def covered(boxes_xyxy: np.ndarray, by_xyxy: Any) -> np.ndarray:
     """Share of the area of each box (n, 4) that one box covers, (n,)."""
     by = np.asarray(by_xyxy, np.float32)
     low = np.maximum(boxes_xyxy[:, :2], by[:2])

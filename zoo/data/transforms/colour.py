@@ -31,10 +31,7 @@ def darknet_hsv(
             with OpenCV does, ten times as fast.
     """
     turn = rng.uniform(-hue, hue)
-    gains = tuple(
-        float(factor if rng.random() < 0.5 else 1 / factor)
-        for factor in (rng.uniform(1, saturation), rng.uniform(1, exposure))
-    )
+    gains = _up_or_down(saturation, rng), _up_or_down(exposure, rng)
     if exact:
         return example.tone(functools.partial(_distorted_bytes, turn=turn, gains=gains))
     tables = _tables(turn * 180, *gains)
@@ -127,6 +124,12 @@ def distort(pixels: np.ndarray, *, turn: float, gains: tuple[float, float]) -> n
         share = np.clip(np.minimum(away, 4 - away), 0, 1)
         channels.append(value * (1 - saturation * share))
     return np.clip(np.stack(channels, -1), 0, 1).astype(np.float32)
+
+
+def _up_or_down(largest: float, rng: np.random.Generator) -> float:
+    """Darknet's utils.c:rand_scale."""
+    factor = rng.uniform(1, largest)
+    return factor if rng.random() < 0.5 else 1 / factor
 
 
 def _distorted_bytes(image: np.ndarray, turn: float, gains: tuple[float, float]) -> np.ndarray:

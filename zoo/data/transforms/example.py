@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -64,7 +65,7 @@ class Example:
 
     @property
     def bounds(self) -> np.ndarray:
-        """xyxy of the pixels' frame in `image`: what is outside of it is fill. float64 (4,)."""
+        """The pixels' frame in `image`, xyxy, float64 (4,): what is outside of it is fill."""
         height, width = self.pixels.shape[:2]
         frame = np.array([[0, 0, width, height]], np.float64)
         return (frame if self.matrix is None else moved(frame, self.matrix))[0]
@@ -144,7 +145,7 @@ def _warped(
     # OpenCV counts from the centre of the first pixel.
     centred = shift(-0.5, -0.5) @ matrix @ shift(0.5, 0.5)
     around = cv2.mean(pixels)[:3] if fill is None else fill
-    options = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_CONSTANT, "borderValue": around}
+    options: dict[str, Any] = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": around}
     if (centred[2] == [0, 0, 1]).all():
         return cv2.warpAffine(pixels, centred[:2], (width, height), **options)
     return cv2.warpPerspective(pixels, centred, (width, height), **options)

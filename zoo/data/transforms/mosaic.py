@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -106,8 +107,7 @@ def _composed(
     tiles: Sequence[Example], columns: Sequence[int], rows: Sequence[int], *, bound: bool
 ) -> Example:
     """Tiles in cells between the columns and rows; only what is shown of a tile is computed."""
-    cells = [(x, y) for y in zip(rows, rows[1:], strict=False)
-             for x in zip(columns, columns[1:], strict=False)]  # fmt: skip
+    cells = [(x, y) for y in pairwise(rows) for x in pairwise(columns)]
     canvas = np.full((rows[-1], columns[-1], 3), GREY, np.uint8)
     parts = []
     for tile, place, cell in zip(tiles, _places(len(rows) - 1), cells, strict=True):

@@ -67,5 +67,3 @@ def perspective(
     return seen.keep(
         (sides >= min_side).all(axis=1) & (share >= min_share) & (aspect <= max_aspect)
     )
-
-
