@@ -14,9 +14,10 @@ import numpy as np
 
 from zoo.data.geometry import Geometry, resize
 from zoo.data.sample import Source
-from zoo.data.training import TrainingSamples, padded
+from zoo.data.training import TrainingSamples, padded, stacked
 from zoo.errors import ZooError
 
+ENDLESS = 2**62  # samples
 THREADS = min(8, os.cpu_count() or 1)
 
 
@@ -79,9 +80,9 @@ def training_batches(
 ) -> grain.IterDataset:
     """Batches of training samples, without end; see `loader`."""
     check_max_boxes(samples.source, samples.max_boxes)
-    positions = samples.order.map_with_index(lambda position, _: samples(position))
-    read = positions.to_iter_dataset(_read_options(num_threads, batch_size))
-    return read.batch(batch_size, drop_remainder=True)
+    made = grain.MapDataset.range(ENDLESS).map(samples)
+    read = made.to_iter_dataset(_read_options(num_threads, batch_size))
+    return read.batch(batch_size, drop_remainder=True, batch_fn=stacked)
 
 
 def evaluation_batches(

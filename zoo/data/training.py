@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
-import grain
 import numpy as np
 
 from zoo.data.cache import Cached
@@ -74,11 +73,13 @@ class TrainingSamples:
         self.max_boxes = max_boxes
         self._chain = Chain(transforms, max_boxes=max_boxes)
         self._unmixed_from = unmixed_from
+        # A mix reaches back into the epoch before; threads run ahead into the one after.
+        self._order = functools.lru_cache(4)(self._shuffled)
 
-    @cached_property
-    def order(self) -> grain.MapDataset:
-        """Position → index into the source, without end."""
-        return grain.MapDataset.range(len(self.source)).shuffle(self._seed).repeat()
+    def index(self, position: int) -> int:
+        """Which image of the source is at a position."""
+        epoch, row = divmod(position, len(self.source))
+        return int(self._order(epoch)[row])
 
     def size(self, position: int) -> tuple[int, int]:
         """Height and width of the network input at a position, pixels."""
@@ -94,8 +95,9 @@ class TrainingSamples:
         [data.c:fill_truth_detection].
 
         Returns:
-            x float32 (H, W, 3) in [0, 1]; y `{"boxes": float32 (N, 4) xyxy in pixels of x,
-            "classes": int32 (N,)}`, filled up with boxes of zeros of class −1.
+            x (H, W, 3) RGB, uint8, or float32 in [0, 1] where the last step was a `resize`; y
+            `{"boxes": float32 (N, 4) xyxy in pixels of x, "classes": int32 (N,)}`, filled up with
+            boxes of zeros of class −1.
         """
         rng = np.random.default_rng([self._seed, position])
         size = self.size(position)
@@ -104,8 +106,7 @@ class TrainingSamples:
             size=size, mode=self._mode, mixing=not self._rests(position),
         ).clipped(min_side=0)  # fmt: skip
         if example.size == size:
-            x = np.divide(example.image, 255, dtype=np.float32)
-            boxes = example.boxes_xyxy
+            x, boxes = example.image, example.boxes_xyxy
         else:
             x, geometry = resize(
                 example.image, size, mode=self._mode, interpolation=self._interpolation
@@ -114,8 +115,11 @@ class TrainingSamples:
         seen = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
         return x, padded(boxes[seen], example.classes[seen], self.max_boxes)
 
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([self._seed, epoch, 2]).permutation(len(self.source))
+
     def _raw(self, position: int) -> Example:
-        index = int(self.order[position])
+        index = self.index(position)
         labels = self.source.labels(index)
         real = ~labels.crowd
         return Example(self.source.image(index), labels.boxes[real], labels.classes[real])
@@ -143,6 +147,14 @@ def input_sizes(size: Sequence[int], scales: Sequence[float]) -> list[tuple[int,
         for factor in scales
     )
     return sorted(set(sides)) or [(height, width)]  # type: ignore[arg-type]
+
+
+def stacked(samples: Sequence[tuple[np.ndarray, dict[str, np.ndarray]]]) -> tuple:
+    """Samples as the network takes them: x float32 (B, H, W, 3) in [0, 1], and y stacked."""
+    x = np.empty((len(samples), *samples[0][0].shape), np.float32)
+    for row, (image, _) in enumerate(samples):
+        np.divide(image, 255 if image.dtype == np.uint8 else 1, out=x[row], dtype=np.float32)
+    return x, {key: np.stack([y[key] for _, y in samples]) for key in samples[0][1]}
 
 
 def padded(boxes: np.ndarray, classes: np.ndarray, rows: int) -> dict[str, np.ndarray]:

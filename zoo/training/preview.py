@@ -65,7 +65,9 @@ def browse(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
 def drawn(samples: TrainingSamples, position: int, class_names: Sequence[str]) -> np.ndarray:
     """The input at a position with its boxes and class names, uint8 (height, width, 3) RGB."""
     x, y = samples(position)
-    scene = np.ascontiguousarray((x * 255 + 0.5).astype(np.uint8)[..., ::-1])
+    if x.dtype != np.uint8:
+        x = (x * 255 + 0.5).astype(np.uint8)
+    scene = np.ascontiguousarray(x[..., ::-1])
     real = y["classes"] >= 0
     classes = y["classes"][real]
     boxes = sv.Detections(xyxy=y["boxes"][real], class_id=classes.astype(int))

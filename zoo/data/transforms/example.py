@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -16,6 +16,17 @@ Tone = Callable[[np.ndarray], np.ndarray]
 GREY = (128, 128, 128)
 
 
+class Canvas(Protocol):
+    """Pixels that are computed where they are looked at, such as those of a mosaic."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and 3."""
+
+    def part(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+        """The pixels from column `left` to before `right`, row `top` to before `bottom`, uint8."""
+
+
 @dataclass(frozen=True)
 class Example:
     """An image with its boxes and classes, in the middle of augmentation.
@@ -24,7 +35,7 @@ class Example:
     that a crop, a resize and a flip are one interpolation of just those pixels that are shown.
 
     Attributes:
-        pixels: uint8 (h, w, 3) RGB as decoded; shared, never written to.
+        pixels: uint8 (h, w, 3) RGB as decoded, shared, never written to; or a canvas.
         boxes_xyxy: float32 (n, 4), continuous pixels of `image`; may reach outside of it, for a
             later transform may bring that part back. The end of the chain cuts them.
         classes: int32 (n,).
@@ -34,7 +45,7 @@ class Example:
         tones: functions of colour, applied in turn after the geometry.
     """
 
-    pixels: np.ndarray
+    pixels: np.ndarray | Canvas
     boxes_xyxy: np.ndarray
     classes: np.ndarray
     matrix: np.ndarray | None = None
@@ -121,34 +132,56 @@ def shift(x: float, y: float) -> np.ndarray:
 
 def scale(x: float, y: float) -> np.ndarray:
     """The matrix that scales about the upper left corner; −1 mirrors."""
-    return np.diag([x, y, 1.0]).astype(np.float64)
+    return np.array([[x, 0, 0], [0, y, 0], [0, 0, 1]], np.float64)
 
 
 def moved(boxes_xyxy: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Boxes around the moved corners of boxes, (n, 4) float64."""
     if not len(boxes_xyxy):
         return np.zeros((0, 4))
+    if not matrix[[0, 1, 2, 2], [1, 0, 0, 1]].any():  # neither rotated nor tilted
+        ends = boxes_xyxy.reshape(-1, 2, 2) * matrix[[0, 1], [0, 1]] + matrix[:2, 2]
+        return np.concatenate([ends.min(1), ends.max(1)], axis=1)
     corners = boxes_xyxy[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2).astype(np.float64)
     x, y, w = np.moveaxis(corners @ matrix[:, :2].T + matrix[:, 2], -1, 0)
     x, y = x / w, y / w
     return np.stack([x.min(1), y.min(1), x.max(1), y.max(1)], axis=1)
 
 
+# === Looking at pixels ===
+
+
 def _warped(
-    pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int], fill: tuple | None
+    pixels: np.ndarray | Canvas, matrix: np.ndarray, size: tuple[int, int], fill: tuple | None
 ) -> np.ndarray:
-    if (view := _slice(pixels, matrix, size)) is not None:
-        return view
     height, width = size
     if min(height, width) < 1:
         return np.zeros((height, width, 3), np.uint8)
+    if not isinstance(pixels, np.ndarray):
+        pixels, matrix = _needed(pixels, matrix, size)
+    if (view := _slice(pixels, matrix, size)) is not None:
+        return view
     # OpenCV counts from the centre of the first pixel.
     centred = shift(-0.5, -0.5) @ matrix @ shift(0.5, 0.5)
-    around = cv2.mean(pixels)[:3] if fill is None else fill
+    # Every eighth row tells the mean as well as all do.
+    around = cv2.mean(pixels[::8])[:3] if fill is None else fill
     options: dict[str, Any] = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": around}
-    if (centred[2] == [0, 0, 1]).all():
+    if centred[2, 0] == centred[2, 1] == 0:
         return cv2.warpAffine(pixels, centred[:2], (width, height), **options)
     return cv2.warpPerspective(pixels, centred, (width, height), **options)
+
+
+def _needed(
+    canvas: Canvas, matrix: np.ndarray, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a canvas that shows after the matrix, and the matrix from there."""
+    shown = np.array([[0, 0, size[1], size[0]]], np.float64)
+    around = moved(shown, np.linalg.inv(matrix))[0] + [-1, -1, 1, 1]  # neighbours interpolate
+    limits = [canvas.shape[1], canvas.shape[0]] * 2
+    left, top, right, bottom = np.clip(np.rint(around), 0, limits).astype(int)
+    if left >= right or top >= bottom:  # none of it shows
+        left, top, right, bottom = 0, 0, 1, 1
+    return canvas.part(left, top, right, bottom), matrix @ shift(left, top)
 
 
 def _slice(pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:

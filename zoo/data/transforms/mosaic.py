@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -103,22 +103,41 @@ def _cornered(tile: Example, rng: np.random.Generator, place: tuple[float, float
     return tile.warp(shift(round(x), round(y)), (height, width), fill=tile.fill)
 
 
+@dataclass(frozen=True)
+class Montage:
+    """A `Canvas`: tiles, where each begins, and the rectangle in which it is visible."""
+
+    shape: tuple[int, int, int]
+    tiles: list[tuple[Example, tuple[int, int], tuple[int, int, int, int]]]
+
+    def part(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+        """See `Canvas`; only what shows of a tile is computed."""
+        shown = np.full((bottom - top, right - left, 3), GREY[0], np.uint8)
+        for tile, (x, y), frame in self.tiles:
+            x0, x1 = max(left, frame[0]), min(right, frame[2])
+            y0, y1 = max(top, frame[1]), min(bottom, frame[3])
+            if x0 < x1 and y0 < y1:
+                seen = tile.region(x0 - x, y0 - y, x1 - x, y1 - y)
+                shown[y0 - top : y1 - top, x0 - left : x1 - left] = seen
+        return shown
+
+
 def _composed(
     tiles: Sequence[Example], columns: Sequence[int], rows: Sequence[int], *, bound: bool
 ) -> Example:
-    """Tiles in cells between the columns and rows; only what is shown of a tile is computed."""
+    """Tiles in the cells between the columns and rows."""
     cells = [(x, y) for y in pairwise(rows) for x in pairwise(columns)]
-    canvas = np.full((rows[-1], columns[-1], 3), GREY, np.uint8)
-    parts = []
+    montage = Montage((rows[-1], columns[-1], 3), [])
+    boxes, classes = [], []
     for tile, place, cell in zip(tiles, _places(len(rows) - 1), cells, strict=True):
-        dx, dy = (_offset(*cell[i], tile.size[1 - i], place[i]) for i in (0, 1))
-        frame = (dx, dy, dx + tile.size[1], dy + tile.size[0])
-        left, right = np.clip(frame[0::2], *cell[0])
-        top, bottom = np.clip(frame[1::2], *cell[1])
-        canvas[top:bottom, left:right] = tile.region(left - dx, top - dy, right - dx, bottom - dy)
-        parts.append(_seen(tile, (dx, dy), (left, top, right, bottom), canvas.shape, bound=bound))
-    boxes, classes = zip(*parts, strict=True)
-    return Example(canvas, np.concatenate(boxes), np.concatenate(classes))
+        (x0, x1), (y0, y1) = cell
+        x, y = (_offset(*cell[axis], tile.size[1 - axis], place[axis]) for axis in (0, 1))
+        frame = (max(x, x0), max(y, y0), min(x + tile.size[1], x1), min(y + tile.size[0], y1))
+        montage.tiles.append((tile, (x, y), frame))
+        seen = _seen(tile, (x, y), frame, montage.shape, bound=bound)
+        boxes.append(seen.boxes_xyxy)
+        classes.append(seen.classes)
+    return Example(montage, np.concatenate(boxes), np.concatenate(classes))
 
 
 def _offset(low: int, high: int, length: int, place: float) -> int:
@@ -127,14 +146,13 @@ def _offset(low: int, high: int, length: int, place: float) -> int:
 
 
 def _seen(
-    tile: Example, offset: tuple[int, int], visible: Sequence[int], canvas: Sequence[int],
+    tile: Example, offset: tuple[int, int], frame: tuple[int, ...], canvas: Sequence[int],
     *, bound: bool,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+) -> Example:  # fmt: skip
     """The boxes of a tile that show on the canvas, cut to what is visible or to the canvas."""
     boxes = tile.boxes_xyxy + np.array([*offset, *offset], np.float32)
-    left, top, right, bottom = visible
-    limits = (left, top, right, bottom) if bound else (0, 0, canvas[1], canvas[0])
-    inside = np.clip(boxes, [left, top] * 2, [right, bottom] * 2)
+    inside = np.clip(boxes, frame[:2] * 2, frame[2:] * 2)
     shown = ((inside[:, 2:] - inside[:, :2]) > 1).all(axis=1)
-    kept = replace(tile, boxes_xyxy=np.clip(boxes, limits[:2] * 2, limits[2:] * 2)).keep(shown)
-    return kept.boxes_xyxy.astype(np.float32), kept.classes
+    if not bound:
+        inside = np.clip(boxes, 0, [canvas[1], canvas[0]] * 2)
+    return replace(tile, boxes_xyxy=inside.astype(np.float32)).keep(shown)
