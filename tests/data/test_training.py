@@ -102,7 +102,7 @@ def test_sizes_change_every_ten_batches_and_boxes_with_them(shapes):
     assert made.sizes == [(32, 32), (64, 64), (96, 96)]
     turns = [made.size(p) for p in range(0, 2 * BATCHES_OF_A_SIZE * 40, 2 * BATCHES_OF_A_SIZE)]
     assert set(turns) == set(made.sizes)
-    for start in range(0, 60, 20):
+    for start in range(0, 400, 20):
         assert len({made.size(p) for p in range(start, start + 20)}) == 1
     for position in range(0, 200, 20):
         (x, y), height = made(position), made.size(position)[0]

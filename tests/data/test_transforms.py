@@ -1,6 +1,7 @@
 """Every transform: boxes stay on their pixels, inputs stay as they are, rules hold."""
 
 import inspect
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -316,6 +317,10 @@ def test_crop_fills_with_the_mean_colour_and_letterbox_keeps_the_aspect_ratio():
     made = darknet_crop(example, rng, size=(64, 64), mode="letterbox", jitter=0)
     assert (np.abs(made.image.astype(int) - (10, 200, 90)) <= 1).all()
     np.testing.assert_allclose(made.boxes_xyxy, [[0, 16, 64, 48]], atol=1e-4)
+    turned = replace(example, pixels=example.pixels.transpose(1, 0, 2).copy(),
+                     boxes_xyxy=example.boxes_xyxy[:, [1, 0, 3, 2]])  # fmt: skip
+    upright = darknet_crop(turned, rng, size=(64, 64), mode="letterbox", jitter=0)
+    np.testing.assert_allclose(upright.boxes_xyxy, [[16, 0, 48, 64]], atol=1e-4)
     stretched = darknet_crop(example, rng, size=(64, 64), mode="stretch", jitter=0)
     np.testing.assert_allclose(stretched.boxes_xyxy, [[0, 0, 64, 64]], atol=1e-4)
 

@@ -32,6 +32,7 @@ def loader(
     seed: int = 0,
     training: bool = True,
     num_threads: int = THREADS,
+    start: int = 0,
     **augmentation: Any,
 ) -> grain.IterDataset:
     """Batches with padded ground truth, as `keras.Model.fit` takes them on any backend.
@@ -51,6 +52,7 @@ def loader(
         seed: of shuffling and transforms.
         training: see above.
         num_threads: how many samples are made at the same time; 0 makes them as they are asked for.
+        start: batches to leave out at the beginning of training; they are not made.
         **augmentation: `transforms`, `scales`, `unmixed_from`, `cache_mb` of `TrainingSamples`.
 
     Returns:
@@ -66,7 +68,7 @@ def loader(
             source, size=size, mode=mode, interpolation=interpolation, batch_size=batch_size,
             max_boxes=max_boxes, seed=seed, **augmentation,
         )  # fmt: skip
-        return training_batches(samples, batch_size=batch_size, num_threads=num_threads)
+        return training_batches(samples, start=start, num_threads=num_threads)
     check_max_boxes(source, max_boxes)
     fit = functools.partial(resize, size_hw=tuple(size), mode=mode, interpolation=interpolation)
     make = functools.partial(_plain_sample, source, max_boxes, fit)
@@ -76,11 +78,12 @@ def loader(
 
 
 def training_batches(
-    samples: TrainingSamples, *, batch_size: int, num_threads: int = THREADS
+    samples: TrainingSamples, *, start: int = 0, num_threads: int = THREADS
 ) -> grain.IterDataset:
-    """Batches of training samples, without end; see `loader`."""
+    """Batches of training samples, without end, from batch `start` on; see `loader`."""
     check_max_boxes(samples.source, samples.max_boxes)
-    made = grain.MapDataset.range(ENDLESS).map(samples)
+    batch_size = samples.batch_size
+    made = grain.MapDataset.range(start * batch_size, ENDLESS).map(samples)
     read = made.to_iter_dataset(_read_options(num_threads, batch_size))
     return read.batch(batch_size, drop_remainder=True, batch_fn=stacked)
 

@@ -69,8 +69,7 @@ class TrainingSamples:
         self.source = Cached(source, int(cache_mb * 2**20))
         self.sizes = input_sizes(size, scales)
         self._mode, self._interpolation = mode, interpolation
-        self._batch_size, self._seed = batch_size, seed
-        self.max_boxes = max_boxes
+        self.batch_size, self.max_boxes, self._seed = batch_size, max_boxes, seed
         self._chain = Chain(transforms, max_boxes=max_boxes)
         self._unmixed_from = unmixed_from
         # A mix reaches back into the epoch before; threads run ahead into the one after.
@@ -85,7 +84,7 @@ class TrainingSamples:
         """Height and width of the network input at a position, pixels."""
         if len(self.sizes) == 1:
             return self.sizes[0]
-        turn = position // self._batch_size // BATCHES_OF_A_SIZE
+        turn = position // self.batch_size // BATCHES_OF_A_SIZE
         return self.sizes[np.random.default_rng([self._seed, turn, 1]).integers(len(self.sizes))]
 
     def __call__(self, position: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -98,7 +98,7 @@ def _batches(cfg: Mapping[str, Any], detector: Detector, source: Source, steps: 
     samples = training_samples(
         cfg, source, size=detector.image_size, mode=detector.resize, steps=steps
     )
-    return training_batches(samples, batch_size=cfg["batch_size"])
+    return training_batches(samples)
 
 
 def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:

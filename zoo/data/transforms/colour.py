@@ -113,9 +113,7 @@ def distort(pixels: np.ndarray, *, turn: float, gains: tuple[float, float]) -> n
         red == high, (green - blue) / safe,
         np.where(green == high, 2 + (blue - red) / safe, 4 + (red - green) / safe),
     )  # fmt: skip
-    hue = np.where(delta > 0, sector / 6 % 1 + np.float32(turn), np.float32(turn))
-    # Once around at most, and grey pixels turn too: it does not show.
-    hue = np.where(hue > 1, hue - 1, np.where(hue < 0, hue + 1, hue)) * 6
+    hue = sector + np.float32(6 * turn)  # in sixths of a round; grey pixels have none to show
     saturation = delta / np.where(high > 0, high, 1) * np.float32(gains[0])
     value = high * np.float32(gains[1])
     channels = []

@@ -163,8 +163,8 @@ def _warped(
         return view
     # OpenCV counts from the centre of the first pixel.
     centred = shift(-0.5, -0.5) @ matrix @ shift(0.5, 0.5)
-    # Every eighth row tells the mean as well as all do.
-    around = cv2.mean(pixels[::8])[:3] if fill is None else fill
+    # Some sixty rows tell the mean as well as all do.
+    around = cv2.mean(pixels[:: max(1, len(pixels) // 64)])[:3] if fill is None else fill
     options: dict[str, Any] = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": around}
     if centred[2, 0] == centred[2, 1] == 0:
         return cv2.warpAffine(pixels, centred[:2], (width, height), **options)
