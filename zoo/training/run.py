@@ -12,9 +12,11 @@ import keras
 import yaml
 
 from zoo import config
-from zoo.data.loader import clear_errors, loader
+from zoo.data.anchors import warn_of_unfit_anchors
+from zoo.data.loader import clear_errors, training_batches
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
+from zoo.data.training import training_samples
 from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.evaluation.pictures import save_examples
@@ -46,13 +48,16 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
     if sources["train"].fingerprint == sources["val"].fingerprint:
         log.warning("training and validation images are the same: scores will tell nothing")
     detector = detector_for(cfg, sources["train"])
-    batches = _batches(cfg, detector, sources["train"])
     steps = cfg["steps_per_epoch"] or len(sources["train"]) // cfg["batch_size"]
     if steps < 1:
         raise ZooError(
             f"batch_size {cfg['batch_size']} is more than the {len(sources['train'])} training "
             "images; lower it or set steps_per_epoch"
         )
+    batches = _batches(cfg, detector, sources["train"], steps)
+    warn_of_unfit_anchors(
+        sources["train"], cfg["model"]["head"], detector.image_size, detector.resize
+    )
     detector.compile(
         optimizer=_optimizer(cfg, total_steps=steps * cfg["epochs"]),
         # On a CPU XLA slows convolutions: there only the loss is compiled, by the detector.
@@ -91,18 +96,11 @@ def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
     return detector
 
 
-def _batches(cfg: Mapping[str, Any], detector: Detector, source: Source) -> Any:
-    data = cfg["data"]
-    return loader(
-        source,
-        size=detector.image_size,
-        mode=detector.resize,
-        batch_size=cfg["batch_size"],
-        max_boxes=data["max_boxes"],
-        transforms=data["transforms"],
-        seed=cfg["seed"],
-        training=True,
+def _batches(cfg: Mapping[str, Any], detector: Detector, source: Source, steps: int) -> Any:
+    samples = training_samples(
+        cfg, source, size=detector.image_size, mode=detector.resize, steps=steps
     )
+    return training_batches(samples)
 
 
 def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
