@@ -15,7 +15,7 @@ LEVELS = [
     {"config"},
     {"ops"},
     {"layer"},
-    {"backbone", "neck", "head", "loss"},
+    {"backbone", "neck", "head", "loss", "nms"},
     {"data", "download"},
     {"inference", "detector", "darknet", "cards", "saved"},
     {"evaluation"},
