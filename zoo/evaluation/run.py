@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,19 +17,28 @@ from zoo.evaluation.coco import CocoMetric
 from zoo.inference import to_detections
 
 
-@dataclass
+@dataclass(frozen=True)
 class Result:
     """Scores, and what they come from.
 
     Attributes:
         metrics: the 12 COCO numbers.
-        detections: in COCO's results format, image ids being the source's own.
+        source: what was evaluated on.
+        truth: its ground truth in COCO's format, image ids being indices.
+        found: detections in COCO's results format, image ids being indices.
         cut: images with more candidates than the `max_candidates` best that NMS has looked at.
     """
 
     metrics: dict[str, float]
-    detections: list[dict[str, Any]]
+    source: Source
+    truth: dict[str, Any]
+    found: list[dict[str, Any]]
     cut: int
+
+    @property
+    def detections(self) -> list[dict[str, Any]]:
+        """Detections in COCO's results format, image ids being the source's own."""
+        return [{**row, "image_id": self.source.id(row["image_id"])} for row in self.found]
 
 
 def evaluate(
@@ -88,7 +97,7 @@ def evaluate(
             xyxy = np.clip(found.xyxy, 0, edges) if clip else found.xyxy
             scores = np.asarray(found.confidence)
             metric.update_state(int(index), xyxy[known], scores[known], labels[known])
-    return Result(metric.result(), with_original_ids(metric.detections, source), cut)
+    return Result(metric.result(), source, metric.truth, metric.detections, cut)
 
 
 def _full(images: np.ndarray, batch_size: int) -> np.ndarray:
@@ -111,10 +120,3 @@ def class_map(detector_names: Sequence[str], source_names: Sequence[str]) -> np.
             )
     index = {name: number for number, name in enumerate(source_names)}
     return np.array([index.get(name, -1) for name in detector_names])
-
-
-def with_original_ids(
-    detections: Sequence[Mapping[str, Any]], source: Source
-) -> list[dict[str, Any]]:
-    """Detections whose image_id is the source's own id instead of its index."""
-    return [{**found, "image_id": source.id(found["image_id"])} for found in detections]
