@@ -18,7 +18,7 @@ LEVELS = [
     {"backbone", "neck", "head", "loss", "nms"},
     {"data", "download"},
     {"inference", "detector", "darknet", "cards", "saved"},
-    {"evaluation"},
+    {"evaluation", "report"},
     {"training"},
     {"train", "evaluate", "detect", "convert", "browse", "anchors", "__main__"},
 ]
