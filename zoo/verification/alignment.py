@@ -8,7 +8,6 @@ from typing import Any
 from zoo.darknet.order import darknet_order
 from zoo.darknet.plan import Layer, Plan
 from zoo.darknet.weights import cfg_text
-from zoo.errors import ZooError
 from zoo.verification.graph import Graph, node_of
 
 #: Sections that pass on what the layer before them gives, at inference.

@@ -169,7 +169,7 @@ def _head_rows(
         part = slice(start, start + len(theirs))
         start = part.stop
         apart = _box_difference(xyxy[part], theirs)
-        known = None if their_scores is None else _score_difference(scores[part], their_scores)
+        known = None if their_scores is None else difference(scores[part], their_scores)
         rows.append(_head_row(layer, apart, known, reference.tolerances))
     return rows
 
@@ -190,9 +190,3 @@ def _box_difference(xyxy: np.ndarray, cxcywh: np.ndarray) -> Difference:
     theirs = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
     unit = np.maximum(1, size.max(axis=1, keepdims=True))
     return difference(xyxy / unit, theirs / unit)
-
-
-def _score_difference(ours: np.ndarray, theirs: np.ndarray) -> Difference:
-    """Of the scores that the reference gives: it leaves 0 below a threshold of its own."""
-    given = theirs > 0
-    return difference(ours[given], theirs[given])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from zoo.verification.suppression import suppressed
 EPSILON = 1e-5 - 1e-6
 #: OpenCV calls an activation by the number of the layer after the one that it ends.
 ACTIVATIONS = {"leaky", "logistic", "mish", "relu", "swish", "tanh"}
+#: Where a cfg is told to give all scores: by itself OpenCV leaves out those below 0.2.
+YOLO = re.compile(r"^(\s*\[\s*yolo\s*\][^\n]*)$", re.MULTILINE)
 #: Outputs that are held at once, in numbers: 256 MB.
 CHUNK = 1 << 26
 
@@ -95,7 +98,7 @@ class OpenCV:
         return dict(zip(indices, (np.asarray(output) for output in outputs), strict=True))
 
     def boxes(self, head: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """See `Reference`; scores of 0 stand for those below OpenCV's own threshold."""
+        """See `Reference`."""
         rows = self._rows(self._picture.network)[head]
         return rows[:, :4], rows[:, 5:]
 
@@ -122,7 +125,8 @@ def read_net(plan: Plan, weights: str | os.PathLike[str]) -> Any:
             f"OpenCV {cv2.__version__} has no reader of Darknet files; install "
             "'opencv-python-headless<5', or give golden data as reference=FILE.npz"
         )
-    cfg = np.frombuffer(to_bytes(plan.cfg.text), np.uint8)
+    text = YOLO.sub(r"\1\nthresh=0", plan.cfg.text)
+    cfg = np.frombuffer(to_bytes(text), np.uint8)
     try:
         net = cv2.dnn.readNetFromDarknet(cfg, corrected(plan, weights))
     except cv2.error as error:
