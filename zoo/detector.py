@@ -10,6 +10,7 @@ import keras
 from zoo import config
 from zoo.errors import ZooError
 from zoo.ops.compile import xla
+from zoo.ops.levels import stride
 from zoo.registry import BACKBONES, NECKS
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def _wrap(name: str, upstream: Any, part: Callable[[Any], dict[str, Any]]) -> ke
 
 def _coarsest(*pyramids: Mapping[str, Any]) -> int:
     """The largest stride of the levels of some pyramids: level n has stride 2ⁿ."""
-    return max(2 ** int(level[1:]) for pyramid in pyramids for level in pyramid)
+    return max(stride(level) for pyramid in pyramids for level in pyramid)
 
 
 @keras.saving.register_keras_serializable("zoo")

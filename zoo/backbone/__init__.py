@@ -7,6 +7,7 @@ by 32, to a pyramid `{"P3": …, "P4": …, "P5": …}` whose level n has stride
 PARTS = {
     "cspdarknet53": "zoo.backbone.cspdarknet:cspdarknet53",
     "cspdarknet_tiny": "zoo.backbone.tiny:cspdarknet_tiny",
+    "darknet_cfg": "zoo.darknet.backbone:darknet_cfg",
     "darknet53": "zoo.backbone.darknet:darknet53",
     "darknet_tiny": "zoo.backbone.tiny:darknet_tiny",
 }

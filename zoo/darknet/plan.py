@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,8 +11,10 @@ from zoo.darknet.cfg import Cfg, Section, parse
 from zoo.darknet.keys import check_keys
 from zoo.errors import ZooError
 
-#: No sensible layer has more weights or outputs: the largest official network has 2.8e8 weights.
+#: No sensible network has more weights, nor a layer more outputs: the largest official one has
+#: 2.8e8 weights in 375 layers.
 MAX_FLOATS = 1 << 31
+MAX_LAYERS = 10_000
 
 
 class Shape(NamedTuple):
@@ -163,12 +165,14 @@ def plan(cfg: Cfg | str, size: Sequence[int] | None = None) -> Plan:
     cfg = parse(cfg) if isinstance(cfg, str) else cfg
     check_keys(cfg)
     planned = Plan(cfg, _image(cfg.net, size))
+    if not 0 < len(cfg.layers) <= MAX_LAYERS:
+        raise ZooError(f"{cfg.source} has {len(cfg.layers):,} layers, not 1 to {MAX_LAYERS:,}")
+    weights = 0
     for section in cfg.layers:
         layer = MEANINGS[section.kind](section, planned)
-        _check_size(layer)
+        weights += layer.parameters
+        _check_size(layer, weights)
         planned.layers.append(layer)
-    if not planned.layers:
-        raise ZooError(f"{cfg.source} has no layers after [net]")
     return planned
 
 
@@ -181,15 +185,11 @@ def _image(net: Section, size: Sequence[int] | None) -> Shape:
     return Shape(height, width, net.count("channels", 0))
 
 
-def _check_size(layer: Layer) -> None:
+def _check_size(layer: Layer, weights: int) -> None:
     output, section = layer.output, layer.section
     if min(output) < 1:
         raise section.error(f"nothing is left of its input: the output would be {tuple(output)}")
-    for what, floats in (("outputs", output.size), ("weights", layer.parameters)):
+    for what, floats in (("outputs", output.size), ("weights up to here", weights)):
         if floats > MAX_FLOATS:
-            raise section.error(f"{floats:,} {what} are more than any machine has room for")
+            raise section.error(f"{floats:,} {what} are more than the {MAX_FLOATS:,} allowed")
 
-
-def file_layers(planned: Plan) -> Iterator[Layer]:
-    """The layers that a `.weights` file of the cfg has numbers for, in its order."""
-    return (layer for layer in planned.layers if layer.in_file)

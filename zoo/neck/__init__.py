@@ -2,6 +2,7 @@
 
 PARTS = {
     "fpn": "zoo.neck.fpn:fpn",
+    "identity": "zoo.neck.identity:identity",
     "spp_pan": "zoo.neck.pan:spp_pan",
     "tiny_fpn": "zoo.neck.fpn:tiny_fpn",
 }
