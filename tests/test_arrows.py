@@ -18,7 +18,7 @@ LEVELS = [
     {"backbone", "neck", "head", "loss"},
     {"data", "download"},
     {"inference", "detector", "darknet", "cards", "saved"},
-    {"evaluation"},
+    {"evaluation", "report"},
     {"training"},
     {"train", "evaluate", "detect", "convert", "__main__"},
 ]
