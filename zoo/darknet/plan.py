@@ -192,4 +192,3 @@ def _check_size(layer: Layer, weights: int) -> None:
     for what, floats in (("outputs", output.size), ("weights up to here", weights)):
         if floats > MAX_FLOATS:
             raise section.error(f"{floats:,} {what} are more than the {MAX_FLOATS:,} allowed")
-

@@ -59,10 +59,21 @@ class Certificate:
         return next((row for row in self.layers if row.verdict == DIFFERS), None)
 
     @property
+    def compared(self) -> int:
+        """How many layers were compared."""
+        return sum(row.verdict != UNKNOWN for row in self.layers)
+
+    def worst(self, count: int) -> list[Row]:
+        """The layers whose outputs have the largest relative errors, the largest first."""
+        known = [row for row in self.layers if row.relative_error is not None]
+        return sorted(known, key=lambda row: -(row.relative_error or 0))[:count]
+
+    @property
     def agrees(self) -> bool:
         """Whether everything that was compared is within its tolerance."""
-        rows = [*self.layers, *self.detections]
-        return all(row.verdict != DIFFERS for row in rows) and self.ap_agrees
+        verdicts = [row.verdict for row in self.layers]
+        verdicts += [row.verdict for row in self.detections]
+        return DIFFERS not in verdicts and self.ap_agrees
 
     @property
     def ap_agrees(self) -> bool:
@@ -75,11 +86,10 @@ class Certificate:
     @property
     def sentence(self) -> str:
         """The verdict in one sentence."""
-        compared = sum(row.verdict != UNKNOWN for row in self.layers)
         name, reference = self.model["name"], self.reference["name"]
         if self.agrees:
             return (
-                f"{name} agrees with {reference}: {compared} of {len(self.layers)} layers, "
+                f"{name} agrees with {reference}: {self.compared} of {len(self.layers)} layers, "
                 "boxes and detections are within their tolerances."
             )
         row = self.first_divergence

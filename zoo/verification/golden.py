@@ -67,7 +67,8 @@ class Golden:
         """Tell it which network, which suppression and which picture it is asked about.
 
         Raises:
-            ZooError: it is of another network; the first difference is named.
+            ZooError: it is of another network (the first difference is named), or has no detections
+            by that suppression.
         """
         shapes = [(int(h), int(w), int(c)) for c, h, w in self._arrays["layer_shape"]]
         theirs = list(zip(self._types, shapes, strict=True))
@@ -84,9 +85,13 @@ class Golden:
             )
         self._picture = picture
         start = f"dets_{nms}_"
-        known = sorted(float(key.removeprefix(start)) for key in self._arrays if start in key)
-        self._rows = {t: self._arrays[f"{start}{t:g}"] for t in known}
-        self.thresholds = tuple(t for t in reversed(known) if t >= LEAST_THRESHOLD)
+        known_at = [key.removeprefix(start) for key in self._arrays if key.startswith(start)]
+        self._rows = {float(text): self._arrays[f"{start}{text}"] for text in known_at}
+        self.thresholds = tuple(
+            sorted((t for t in self._rows if t >= LEAST_THRESHOLD), reverse=True)
+        )
+        if not self.thresholds:
+            raise ZooError(f"{self.name} has no detections by {nms!r}, the model's NMS")
 
     def difference(self, index: int, ours: np.ndarray) -> Difference | None:
         """See `Reference`; of a layer of which samples are known, a bound from below.

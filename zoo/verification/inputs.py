@@ -76,7 +76,7 @@ def open_input(
         shapes = {"name": "shapes", "size": list(size)}
         name, image = "drawn shapes", config.build("dataset", shapes, split="val").image(0)
     else:
-        name, image = Path(source).name, read_image(source)
+        name, image = Path(source).name, read_image(str(source))
     network, geometry = geometries.resize(image, size, mode=mode, interpolation="darknet")
     found = Input(name, image, network, geometry, class_names)
     if sha256 is not None and found.sha256 != sha256:

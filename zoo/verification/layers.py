@@ -48,7 +48,7 @@ class Row:
     index: int
     type: str
     layer: str
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     parameters: int
     flops: int
     max_abs_error: float | None
@@ -56,6 +56,11 @@ class Row:
     tolerance: float
     verdict: str
     note: str = ""
+
+    @property
+    def error(self) -> float | None:
+        """What `tolerance` bounds."""
+        return self.max_abs_error if self.type == "yolo" else self.relative_error
 
 
 def compare_layers(
@@ -80,7 +85,7 @@ def compare_layers(
         progress: show a bar.
     """
     run = Run(graph, picture.network[None], [tensor for tensor in tensors if tensor is not None])
-    raw: list[np.ndarray] = []
+    raw: list[Any] = []
     rows: list[Row | None] = []
     ours = list(zip(plan.layers, tensors, operations(graph, tensors), strict=True))
     for layer, tensor, operation in track(ours, "comparing", disable=not progress, transient=True):
@@ -145,14 +150,15 @@ def _counted(layer: Layer, operation: Any, tensor: Any) -> int:
     """FLOPs of ours; those of a layer that only passes something on, and of others, are 0."""
     if layer.section.kind not in ("convolutional", "maxpool", "shortcut"):
         return layer.flops
-    return flops(operation, layer.output, len(node_of(tensor).input_tensors))
+    node = node_of(tensor)
+    return flops(operation, layer.output, 0 if node is None else len(node.input_tensors))
 
 
 # === Heads ===
 
 
 def _head_rows(
-    detector: Any, layers: Sequence[Layer], raw: Sequence[np.ndarray], reference: Reference
+    detector: Any, layers: Sequence[Layer], raw: Sequence[Any], reference: Reference
 ) -> list[Row]:
     """The boxes, and scores if they are known, that ours decodes of its own predictions."""
     head = detector.head

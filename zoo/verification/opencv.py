@@ -48,7 +48,7 @@ class OpenCV:
     """
 
     tolerances = Tolerances(layer=1e-4, logit=2e-4, box=1e-4, score=1e-4)
-    thresholds = (0.25, 0.005)
+    thresholds: tuple[float, ...] = (0.25, 0.005)
     sampled = False
 
     def __init__(
@@ -80,7 +80,8 @@ class OpenCV:
 
     def _chunk(self, start: int) -> list[int]:
         """Consecutive layers from `start` whose outputs fit the budget."""
-        chunk, numbers = [], 0
+        chunk: list[int] = []
+        numbers = 0
         for layer in self._plan.layers[start:]:
             numbers += layer.output.size
             if chunk and numbers > CHUNK:
@@ -172,7 +173,7 @@ class OpenCVDetector:
     """
 
     def __init__(self, reference: OpenCV, detector: Any):
-        self.class_names = detector.class_names
+        self.class_names, self.cfg = detector.class_names, detector.cfg
         self.image_size, self.resize = detector.image_size, detector.resize
         self.check_size = detector.check_size
         self._reference = reference
@@ -183,7 +184,8 @@ class OpenCVDetector:
         self._limits = limits
         return self
 
-    def predict_on_batch(self, images: np.ndarray) -> dict[str, list[np.ndarray]]:
+    def predict_on_batch(self, images: np.ndarray) -> dict[str, Any]:
         """Detections of images (batch, height, width, 3), as a predictor of ours gives them."""
         found = [self._reference.detect(image, **self._limits) for image in images]
-        return {key: [outputs[key][0] for outputs in found] for key in found[0]}
+        outputs: dict[str, Any] = {key: [one[key][0] for one in found] for key in found[0]}
+        return {**outputs, "candidates": np.array(outputs["candidates"])}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,6 @@ from zoo.verification.inputs import Input, open_input
 from zoo.verification.layers import compare_layers
 from zoo.verification.opencv import OpenCV, OpenCVDetector
 from zoo.verification.reference import Reference
-
-#: Both detectors evaluate like this: COCO's 100 detections an image, low scores too.
-EVALUATION = {"score_threshold": 0.001, "max_candidates": 4096, "max_detections": 100}
 
 
 @dataclass
@@ -49,6 +46,7 @@ def verify(
     image_size: Any = None,
     resize: str | None = None,
     data: Source | None = None,
+    evaluation: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> Verification:
     """Compare a model with a reference of the same cfg and weights on the same input.
@@ -64,6 +62,7 @@ def verify(
             model's.
         resize: `"stretch"` or `"letterbox"`; by default the golden file's, or the model's.
         data: labelled images on which both are evaluated too; OpenCV only.
+        evaluation: keywords of `zoo.evaluation.run.evaluate`, for both.
         progress: show bars.
 
     Raises:
@@ -100,7 +99,7 @@ def verify(
         detections=compare_detections(ours, known, picture),
     )
     if isinstance(known, OpenCV) and data is not None:
-        found.ap = _ap(detector, known, data, progress)
+        found.ap = _ap(detector, known, data, {**(evaluation or {}), "progress": progress})
     shown = max(known.thresholds)
     return Verification(found, picture, above(ours, shown), known.detections(shown))
 
@@ -117,8 +116,8 @@ def _file(reference: Any, golden: Golden | None) -> dict[str, Any]:
     return {} if golden is None else file_facts(reference)
 
 
-def _ap(detector: Any, known: OpenCV, data: Source, progress: bool) -> dict[str, Any]:
+def _ap(detector: Any, known: OpenCV, data: Source, settings: Mapping[str, Any]) -> dict[str, Any]:
     """COCO numbers of both by the same evaluation."""
     both: Sequence[Any] = (detector, OpenCVDetector(known, detector))
-    ours, theirs = (evaluate(model, data, progress=progress, **EVALUATION) for model in both)
+    ours, theirs = (evaluate(model, data, **settings) for model in both)
     return {"images": len(data), "ours": ours.metrics, "reference": theirs.metrics}
