@@ -34,6 +34,7 @@ def loader(
     seed: int = 0,
     training: bool = True,
     num_threads: int = THREADS,
+    start: int = 0,
 ) -> grain.IterDataset:
     """Batches with padded ground truth, as `keras.Model.fit` takes them on any backend.
 
@@ -53,6 +54,7 @@ def loader(
         seed: of shuffling and transforms.
         training: see above.
         num_threads: how many samples are made at the same time; 0 makes them as they are asked for.
+        start: batches to leave out at the beginning; they are not made.
 
     Returns:
         A dataset of (x, y): x float32 (B, H, W, 3) in [0, 1], RGB; y `{"boxes": float32 (B, N, 4)
@@ -73,7 +75,7 @@ def loader(
     indices = grain.MapDataset.range(len(source))
     if training:
         indices = indices.shuffle(seed).repeat()
-    samples = indices.random_map(make, seed=seed)
+    samples = indices.random_map(make, seed=seed)[start * batch_size :]
     images = samples.to_iter_dataset(_read_options(num_threads, batch_size))
     return images.batch(batch_size, drop_remainder=training)
 
