@@ -20,7 +20,7 @@ LEVELS = [
     {"inference", "detector", "darknet", "cards", "saved"},
     {"evaluation"},
     {"training"},
-    {"train", "evaluate", "detect", "__main__"},
+    {"train", "evaluate", "detect", "reproduce", "__main__"},
 ]
 #: One concern in several files, which may know each other.
 TOGETHER = {"inference", "detector", "darknet", "cards", "saved"}

@@ -80,8 +80,9 @@ class BestAndLast(keras.callbacks.Callback):
         monitor: key of the logs; the higher the better.
         best: of a run that goes on, as below.
 
-    `last_sha256` is that of the weights in `last.keras`. `best` is None before the first evaluation, then has `epoch` (counted from 1), `value`,
-    `metrics` (the validation scores of the best weights) and `sha256` (of those weights).
+    `last_sha256` is that of the weights in `last.keras`. `best` is None before the first
+    evaluation, then has `epoch` (counted from 1), `value`, `metrics` (the validation scores of the
+    best weights) and `sha256` (of those weights).
     """
 
     def __init__(

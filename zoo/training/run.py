@@ -66,9 +66,7 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
         ) from error
 
 
-def _train(
-    cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None
-) -> dict[str, float]:
+def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) -> dict[str, float]:
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / "config.yaml", yaml.safe_dump(dict(cfg), sort_keys=False))
     keras.utils.set_random_seed(cfg["seed"])
