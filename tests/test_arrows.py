@@ -20,7 +20,7 @@ LEVELS = [
     {"inference", "detector", "darknet", "cards", "saved"},
     {"evaluation", "report"},
     {"training"},
-    {"train", "evaluate", "detect", "convert", "browse", "anchors", "__main__"},
+    {"train", "evaluate", "detect", "convert", "browse", "anchors", "reproduce", "__main__"},
 ]
 #: One concern in several files, which may know each other.
 TOGETHER = {"inference", "detector", "darknet", "cards", "saved"}
