@@ -1,5 +1,7 @@
 """Every model of the family against the official cfgs: parameters, file sizes, order, grids."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -166,6 +168,40 @@ def test_convolutions_are_those_of_the_cfg_in_its_order(model, oracle_dir):
 def test_mistakes(model, overrides, sentence):
     with pytest.raises(ZooError, match=sentence):
         zoo.build(model, ["a"], overrides)
+
+
+# === Shapes and pictures ===
+
+
+@pytest.mark.parametrize("name", ["yolov3_tiny_3l", "yolov4_tiny_3l", "yolov4_csp_s_mish"])
+def test_grids_are_the_input_over_the_strides(name):
+    detector = zoo.build(name, ["a", "b", "c"])
+    raw = detector(np.zeros((1, 64, 96, 3), "float32"))
+    assert {level: tuple(values.shape) for level, values in raw.items()} == {
+        f"P{n}": (1, 64 // 2**n, 96 // 2**n, 3 * (5 + 3)) for n in (3, 4, 5)
+    }
+
+
+def test_a_sixth_level_wants_multiples_of_64():
+    narrow = ["model.backbone.widths=[8,8,8,8,8,8]", "model.backbone.depths=[1,1,1,1,1,1]"]
+    detector = zoo.build("yolov4_p6", ["a"], [*narrow, "model.neck.depth=1"])
+    raw = detector(np.zeros((1, 64, 128, 3), "float32"))
+    assert {level: tuple(values.shape) for level, values in raw.items()} == {
+        f"P{n}": (1, 64 // 2**n, 128 // 2**n, 4 * (5 + 1)) for n in (3, 4, 5, 6)
+    }
+    with pytest.raises(ZooError, match="multiples of 64 for yolov4_p6"):
+        detector.check_size([64, 96])
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz' dot is not installed")
+@pytest.mark.parametrize("name", ["yolov4_tiny", pytest.param("yolov4", marks=pytest.mark.slow)])
+def test_the_whole_model_is_drawn(name, tmp_path):
+    detector = zoo.build(name, ["a"])
+    file = tmp_path / "model.svg"
+    keras.utils.plot_model(detector, str(file), expand_nested=True, show_layer_names=True)
+    drawn = file.read_text()
+    missing = [layer.name for layer in darknet_order(detector) if layer.name not in drawn]
+    assert not missing
 
 
 @pytest.mark.slow
