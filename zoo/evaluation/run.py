@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,28 @@ from zoo.evaluation.coco import CocoMetric
 from zoo.inference import to_detections
 
 
-@dataclass
+@dataclass(frozen=True)
 class Result:
-    """Scores, and the detections they come from in COCO's results format."""
+    """Scores, and what they come from.
+
+    Attributes:
+        metrics: the 12 COCO numbers.
+        source: what was evaluated on.
+        truth: its ground truth in COCO's format, image ids being indices.
+        found: detections in COCO's results format, image ids being indices.
+        cut: images with more candidates than the `max_candidates` best that NMS has looked at.
+    """
 
     metrics: dict[str, float]
-    detections: list[dict[str, Any]]
+    source: Source
+    truth: dict[str, Any]
+    found: list[dict[str, Any]]
+    cut: int
+
+    @property
+    def detections(self) -> list[dict[str, Any]]:
+        """Detections in COCO's results format, image ids being the source's own."""
+        return [{**row, "image_id": self.source.id(row["image_id"])} for row in self.found]
 
 
 def evaluate(
@@ -33,6 +49,7 @@ def evaluate(
     resize: str | None = None,
     interpolation: str = "linear",
     image_size: Sequence[int] | None = None,
+    clip: bool = True,
     progress: bool = False,
     **nms: Any,
 ) -> Result:
@@ -45,6 +62,8 @@ def evaluate(
         resize: `"stretch"` or `"letterbox"`; by default the model's.
         interpolation: `"linear"` or `"darknet"`.
         image_size: (height, width) of the network input; by default the model's.
+        clip: cut boxes off at the edges of the image, as `detector valid` does before COCO's
+            numbers; `detector map` does not.
         progress: show a bar.
         **nms: keys of the NMS that override the model's, e.g. `score_threshold=0.001`.
 
@@ -52,9 +71,11 @@ def evaluate(
         ZooError: a class of the source that the detector does not know.
     """
     to_source = class_map(detector.class_names, source.class_names)
-    predictor = detector.predictor(**{k: v for k, v in nms.items() if v is not None})
+    limits = {key: value for key, value in nms.items() if value is not None}
+    most = {**detector.cfg["nms"], **limits}.get("max_candidates", 1024)
+    predictor = detector.predictor(**limits)
     size = detector.check_size(image_size or detector.image_size)
-    metric = CocoMetric(source)
+    metric, cut = CocoMetric(source), 0
     batches = evaluation_batches(
         source,
         size=size,
@@ -67,15 +88,16 @@ def evaluate(
         batches, "evaluating", total=total, disable=not progress, transient=True
     ):
         outputs = predictor.predict_on_batch(_full(images, batch_size))
+        cut += int(np.sum(outputs["candidates"][: len(images)] > most))
         for row, (index, geometry) in enumerate(zip(indices, geometries, strict=True)):
             found = to_detections(outputs, row, size, geometry, detector.class_names)
             labels = to_source[np.asarray(found.class_id)]
             known = labels >= 0
-            height, width = geometry.original
-            xyxy = np.clip(found.xyxy, 0, [width, height, width, height])
+            edges = [*geometry.original[::-1]] * 2
+            xyxy = np.clip(found.xyxy, 0, edges) if clip else found.xyxy
             scores = np.asarray(found.confidence)
             metric.update_state(int(index), xyxy[known], scores[known], labels[known])
-    return Result(metric.result(), with_original_ids(metric.detections, source))
+    return Result(metric.result(), source, metric.truth, metric.detections, cut)
 
 
 def _full(images: np.ndarray, batch_size: int) -> np.ndarray:
@@ -98,10 +120,3 @@ def class_map(detector_names: Sequence[str], source_names: Sequence[str]) -> np.
             )
     index = {name: number for number, name in enumerate(source_names)}
     return np.array([index.get(name, -1) for name in detector_names])
-
-
-def with_original_ids(
-    detections: Sequence[Mapping[str, Any]], source: Source
-) -> list[dict[str, Any]]:
-    """Detections whose image_id is the source's own id instead of its index."""
-    return [{**found, "image_id": source.id(found["image_id"])} for found in detections]

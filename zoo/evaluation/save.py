@@ -1,0 +1,36 @@
+"""The files of an evaluation."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.evaluation.analysis import analyse
+from zoo.evaluation.examples import save_examples
+from zoo.evaluation.run import Result
+
+PICTURES = "pictures"
+
+
+def save_evaluation(
+    result: Result, directory: Path, *, settings: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Write evaluation.json and the pictures of the best and worst images; others' are replaced.
+
+    Args:
+        result: of the evaluation.
+        directory: of the run.
+        settings: those of the evaluation, to be noted.
+
+    Returns:
+        What evaluation.json holds: `analyse`'s, with `settings` and `pictures`.
+    """
+    found = {"settings": dict(settings or {}), **analyse(result)}
+    found["pictures"] = save_examples(result, found, directory / PICTURES)
+    unfinished = directory / "unfinished-evaluation.json"
+    unfinished.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    os.replace(unfinished, directory / "evaluation.json")
+    return found
