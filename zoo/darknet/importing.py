@@ -18,14 +18,12 @@ from zoo.darknet.classifier import Classifier
 from zoo.darknet.graph import FIXED
 from zoo.darknet.plan import Layer, Plan, plan
 from zoo.darknet.sections.heads import anchors_of, mask_of
-from zoo.darknet.weights import load_first_layers, load_weights
+from zoo.darknet.weights import initialise
 from zoo.detector import Detector
 from zoo.errors import ZooError
 
 log = logging.getLogger(__name__)
 
-#: How Darknet names the start of a file: the layers before the N-th [detector.c:partial].
-FIRST_LAYERS = re.compile(r"\.conv\.\d+$")
 NMS = ("default", "greedynms", "diounms")
 IOU_LOSSES = ("mse", "giou", "diou", "ciou")
 
@@ -59,21 +57,8 @@ def load_cfg(
     settings = detector_config(planned) if kind is Detector else classifier_config(planned)
     model = kind(settings, names(class_names, _classes(planned)))
     if weights is not None:
-        initialise(model, weights)
+        log.info("%s: %s", weights, initialise(model, weights))
     return model
-
-
-def initialise(model: Any, weights: str | os.PathLike[str]) -> None:
-    """Load a `.weights` file whole, or the first layers from a `.conv.N` file.
-
-    Raises:
-        ZooError: the file does not fit.
-    """
-    if FIRST_LAYERS.search(str(weights)):
-        count = load_first_layers(model, weights)
-        log.info("%s: the first %d layers with weights of %s", weights, count, model.name)
-    else:
-        load_weights(model, weights)
 
 
 def names(given: Sequence[str] | str | os.PathLike[str] | None, count: int) -> list[str]:

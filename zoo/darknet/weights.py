@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,6 +17,8 @@ from zoo.darknet.order import darknet_order
 from zoo.darknet.plan import plan
 from zoo.errors import ZooError
 
+#: How Darknet names the start of a file: the layers before the N-th [darknet.c:partial].
+FIRST_LAYERS = re.compile(r"\.conv\.\d+$")
 #: Where a detector's config keeps the header of the file that its weights came from.
 HEADER = "darknet_header"
 
@@ -180,6 +184,27 @@ def _load(stored: Sequence[Stored], arrays: Sequence[Sequence[np.ndarray]]) -> N
     for layer, values in zip(stored, arrays, strict=True):
         for slot, value in zip(layer.slots, values, strict=True):
             slot.load(value)
+
+
+def is_weights(path: str | os.PathLike[str]) -> bool:
+    """Whether a name is that of a `.weights` or a `.conv.N` file."""
+    return Path(path).suffix == ".weights" or bool(FIRST_LAYERS.search(str(path)))
+
+
+def initialise(model: Any, path: str | os.PathLike[str]) -> str:
+    """Load a `.weights` file whole, or the first layers from a `.conv.N` file.
+
+    Returns:
+        What was loaded, in words.
+
+    Raises:
+        ZooError: the file does not fit.
+    """
+    if not FIRST_LAYERS.search(str(path)):
+        load_weights(model, path)
+        return "all weights loaded"
+    total = len(stored_layers(model))
+    return f"loaded the first {load_first_layers(model, path)} of {total} layers with weights"
 
 
 # === Out ===

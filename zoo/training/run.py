@@ -32,7 +32,7 @@ from zoo.training.progress import TrainingProgress
 from zoo.training.record import Record
 from zoo.training.resumption import resume_point
 from zoo.training.saving import Checkpoints
-from zoo.training.transfer import freeze, transfer
+from zoo.training.transfer import freeze, initialise
 
 log = logging.getLogger(__name__)
 
@@ -147,10 +147,7 @@ def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
     """The detector of the config for the classes of `source`, with its initial weights, frozen."""
     detector = Detector({**cfg["model"], "image_size": cfg["image_size"]}, source.class_names)
     if cfg["weights"]:
-        import zoo
-
-        parts = cfg["transfer"]
-        report = transfer(detector, zoo.load(cfg["weights"]), parts)
+        report = initialise(detector, cfg["weights"], cfg["transfer"])
         log.info("weights of %s: %s", cfg["weights"], report)
     freeze(detector, cfg["freeze"])
     log.info(
