@@ -20,7 +20,7 @@ LEVELS = [
     {"inference", "detector", "darknet", "cards", "saved"},
     {"evaluation"},
     {"training"},
-    {"train", "evaluate", "detect", "browse", "anchors", "__main__"},
+    {"train", "evaluate", "detect", "reproduce", "browse", "anchors", "__main__"},
 ]
 #: One concern in several files, which may know each other.
 TOGETHER = {"inference", "detector", "darknet", "cards", "saved"}
