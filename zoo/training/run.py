@@ -14,7 +14,7 @@ import yaml
 
 from zoo import config
 from zoo.data.anchors import warn_of_unfit_anchors
-from zoo.data.loader import clear_errors, training_batches
+from zoo.data.loader import clear_errors
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
 from zoo.data.training import training_samples
@@ -25,6 +25,7 @@ from zoo.evaluation.report import print_metrics
 from zoo.training.atomic import write_text
 from zoo.training.callbacks import BestAndLast, Evaluation, ShortEpoch, SwapAverages
 from zoo.training.checkpoint import Checkpoint
+from zoo.training.feeding import fit_batches
 from zoo.training.interruption import Interruption
 from zoo.training.journal import Journal, cut_back
 from zoo.training.manifest import read_manifest
@@ -166,7 +167,7 @@ def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
 def _batches(cfg: Mapping[str, Any], source: Source, *, start: int) -> Any:
     samples = training_samples(cfg, source, steps=_steps(cfg, source))
     threads = {} if cfg["threads"] is None else {"num_threads": cfg["threads"]}
-    return training_batches(samples, start=start, **threads)
+    return fit_batches(samples, start=start, **threads)
 
 
 def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
