@@ -16,6 +16,7 @@ from zoo.data.training import (
     PADDING,
     TrainingSamples,
     input_sizes,
+    network_input,
     training_samples,
 )
 from zoo.errors import ZooError
@@ -86,14 +87,17 @@ def test_mixing_rests_from_a_position_on(shapes):
 
 
 def test_the_last_epochs_of_a_config_are_unmixed(shapes):
-    cfg = {"augment": {"transforms": MOSAIC, "scales": [], "unmixed_epochs": 2}, "epochs": 5,
-           "batch_size": 4, "data": {"max_boxes": 30, "cache_mb": 1}, "seed": 0}  # fmt: skip
-    made = training_samples(cfg, shapes, size=(64, 64), mode="stretch", steps=6)
+    cfg = {
+        "augment": {"transforms": MOSAIC, "scales": [], "unmixed_epochs": 2}, "epochs": 5,
+        "batch_size": 4, "image_size": 64, "model": {"head": {}}, "seed": 0,
+        "data": {"max_boxes": 30, "cache_mb": 1},
+    }  # fmt: skip
+    made = training_samples(cfg, shapes, steps=6)
     plain = samples(shapes, transforms=MOSAIC[:1], max_boxes=30)
     first = (5 - 2) * 6 * 4  # of epoch 4
     assert not np.array_equal(made(first - 1)[0], plain(first - 1)[0])
     assert_same(made(first), plain(first))
-    every = training_samples({**cfg, "epochs": 1}, shapes, size=(64, 64), mode="stretch", steps=6)
+    every = training_samples({**cfg, "epochs": 1}, shapes, steps=6)
     assert_same(every(0), plain(0))
 
 
@@ -129,6 +133,15 @@ def test_batches_are_of_one_size(shapes):
 )
 def test_input_sizes(size, scales, expected):
     assert input_sizes(size, scales) == expected
+
+
+def test_scales_round_to_the_coarsest_stride_of_the_head():
+    head = {"masks": {"P4": [0], "P6": [1]}}
+    cfg = {"image_size": [128, 192], "model": {"head": head, "resize": "letterbox"}}
+    assert network_input(cfg) == ((128, 192), "letterbox", 64)
+    assert input_sizes((128, 192), (1.2, 1.4), stride=64) == [(128, 256), (192, 256)]
+    with pytest.raises(ZooError, match=r"image_size 96: .* multiples of 64"):
+        network_input({**cfg, "image_size": 96})
 
 
 def test_a_bad_scale_is_named():

@@ -21,8 +21,6 @@ PADDING = -1
 RECENT = 256
 #: Batches of one size in a row, as for Darknet's `random=1` [detector.c:train_detector].
 BATCHES_OF_A_SIZE = 10
-#: Sides of inputs are multiples of the coarsest stride.
-STRIDE = 32
 
 
 class TrainingSamples:
@@ -41,7 +39,8 @@ class TrainingSamples:
         max_boxes: N, rows of ground truth.
         transforms: configs of parts of kind `transform`.
         scales: factors of `size`; one is drawn for every ten batches, the sides rounded to
-            multiples of 32. Empty: always `size`.
+            multiples of `stride`. Empty: always `size`.
+        stride: of the network's coarsest level, pixels.
         unmixed_from: from this position on, transforms that ask for other images (mosaic, mixup)
             rest; None: never.
         cache_mb: megabytes of decoded images to keep in memory.
@@ -62,12 +61,13 @@ class TrainingSamples:
         max_boxes: int = 100,
         transforms: Sequence[Mapping[str, Any]] = (),
         scales: Sequence[float] = (),
+        stride: int = 32,
         unmixed_from: int | None = None,
         cache_mb: float = 512,
         seed: int = 0,
     ):
         self.source = Cached(source, int(cache_mb * 2**20))
-        self.sizes = input_sizes(size, scales)
+        self.sizes = input_sizes(size, scales, stride=stride)
         self._mode, self._interpolation = mode, interpolation
         self.batch_size, self.max_boxes, self._seed = batch_size, max_boxes, seed
         self._chain = Chain(transforms, max_boxes=max_boxes)
@@ -131,8 +131,10 @@ class TrainingSamples:
         return self._unmixed_from is not None and position >= self._unmixed_from
 
 
-def input_sizes(size: Sequence[int], scales: Sequence[float]) -> list[tuple[int, int]]:
-    """The distinct network inputs that scales make of a size, each side a multiple of 32.
+def input_sizes(
+    size: Sequence[int], scales: Sequence[float], *, stride: int = 32
+) -> list[tuple[int, int]]:
+    """The distinct network inputs that scales make of a size, each side a multiple of the stride.
 
     Raises:
         ZooError: a scale that is not positive.
@@ -142,7 +144,7 @@ def input_sizes(size: Sequence[int], scales: Sequence[float]) -> list[tuple[int,
         if not 0 < factor < 100:
             raise ZooError(f"augment.scales has {factor}; a scale is a positive factor, as 0.8")
     sides = (
-        tuple(max(STRIDE, round(side * factor / STRIDE) * STRIDE) for side in (height, width))
+        tuple(max(stride, round(side * factor / stride) * stride) for side in (height, width))
         for factor in scales
     )
     return sorted(set(sides)) or [(height, width)]  # type: ignore[arg-type]
@@ -163,24 +165,47 @@ def padded(boxes: np.ndarray, classes: np.ndarray, rows: int) -> dict[str, np.nd
     return y
 
 
-def training_samples(
-    cfg: Mapping[str, Any], source: Source, *, size: Sequence[int], mode: str, steps: int
-) -> TrainingSamples:
+def network_input(cfg: Mapping[str, Any]) -> tuple[tuple[int, int], str, int]:
+    """What a training config says of the network input, without building the model.
+
+    Args:
+        cfg: plain `conf/train.yaml`.
+
+    Returns:
+        Height and width, pixels; `"stretch"` or `"letterbox"`; the coarsest stride, of which both
+        are multiples.
+
+    Raises:
+        ZooError: they are not.
+    """
+    size, model = cfg["image_size"], cfg["model"]
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    levels = [int(level[1:]) for level in model["head"].get("masks", {})]
+    stride = 2 ** max(levels, default=5)
+    if len(sides) != 2 or any(side <= 0 or side % stride for side in sides):
+        raise ZooError(f"image_size {size}: height and width must be multiples of {stride}")
+    return (sides[0], sides[1]), model.get("resize", "stretch"), stride
+
+
+def training_samples(cfg: Mapping[str, Any], source: Source, *, steps: int) -> TrainingSamples:
     """The samples of a whole training config, as `zoo.train` and `zoo.browse` see them.
 
     Args:
         cfg: plain `conf/train.yaml`.
         source: the training split.
-        size: height and width of the network input, pixels.
-        mode: as in `resize`.
         steps: batches of an epoch.
+
+    Raises:
+        ZooError: something in the config does not fit.
     """
+    size, mode, stride = network_input(cfg)
     augment = dict(cfg["augment"])
     mixed_epochs = cfg["epochs"] - augment.pop("unmixed_epochs", 0)
     return TrainingSamples(
         source,
         size=size,
         mode=mode,
+        stride=stride,
         batch_size=cfg["batch_size"],
         max_boxes=cfg["data"]["max_boxes"],
         cache_mb=cfg["data"]["cache_mb"],

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from zoo.data.anchors import trainable_sides, used_anchors
 from zoo.data.sources import open_source
+from zoo.data.training import network_input
 from zoo.errors import ZooError
 from zoo.ops.anchors import AnchorFit, evolve, fit_of, kmeans
 
@@ -37,10 +38,8 @@ def propose(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     Raises:
         ZooError: something in the config or in the data does not fit.
     """
-    from zoo.detector import check_size  # which imports Keras
-
     source = open_source(cfg["data"], "train")
-    size, mode = check_size(cfg["image_size"]), cfg["model"].get("resize", "stretch")
+    size, mode, _ = network_input(cfg)
     every = trainable_sides(source, size, mode)
     rng = np.random.default_rng(cfg["seed"])
     wh = every if len(every) <= ENOUGH_BOXES else rng.choice(every, ENOUGH_BOXES, replace=False)

@@ -15,7 +15,7 @@ from rich.table import Table
 from zoo.data.geometry import resized_sides
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
-from zoo.data.training import TrainingSamples, training_samples
+from zoo.data.training import TrainingSamples, network_input, training_samples
 from zoo.errors import ZooError
 from zoo.evaluation.pictures import write_picture
 
@@ -40,16 +40,14 @@ def browse(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     Raises:
         ZooError: something in the config or in the data does not fit.
     """
-    from zoo.detector import check_size  # which imports Keras
-
     if cfg["epoch"] < 1 or cfg["count"] < 0:
         raise ZooError(
             f"epoch={cfg['epoch']} count={cfg['count']}: epochs count from 1, samples from 0"
         )
     source = open_source(cfg["data"], "train")
-    size, mode = check_size(cfg["image_size"]), cfg["model"].get("resize", "stretch")
+    size, mode, _ = network_input(cfg)
     steps = cfg["steps_per_epoch"] or max(1, len(source) // cfg["batch_size"])
-    samples = training_samples(cfg, source, size=size, mode=mode, steps=steps)
+    samples = training_samples(cfg, source, steps=steps)
     first = (cfg["epoch"] - 1) * steps * cfg["batch_size"]
     directory.mkdir(parents=True, exist_ok=True)
     for number, start in enumerate(range(0, cfg["count"], COLUMNS * ROWS)):

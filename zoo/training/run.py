@@ -14,7 +14,7 @@ import yaml
 
 from zoo import config
 from zoo.data.anchors import warn_of_unfit_anchors
-from zoo.data.loader import clear_errors, training_batches
+from zoo.data.loader import clear_errors
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
 from zoo.data.training import training_samples
@@ -25,6 +25,7 @@ from zoo.evaluation.report import print_metrics
 from zoo.training.atomic import write_text
 from zoo.training.callbacks import BestAndLast, Evaluation, ShortEpoch, SwapAverages
 from zoo.training.checkpoint import Checkpoint
+from zoo.training.feeding import fit_batches
 from zoo.training.interruption import Interruption
 from zoo.training.journal import Journal, cut_back
 from zoo.training.manifest import read_manifest
@@ -133,7 +134,7 @@ def _fit(
         model=detector, epochs=cfg["epochs"], steps=steps,
     )  # fmt: skip
     detector.fit(
-        _batches(cfg, detector, source, start=step, steps=steps),
+        _batches(cfg, source, start=step),
         initial_epoch=step // steps,
         epochs=cfg["epochs"],
         steps_per_epoch=steps,
@@ -160,14 +161,10 @@ def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
     return detector
 
 
-def _batches(
-    cfg: Mapping[str, Any], detector: Detector, source: Source, *, start: int, steps: int
-) -> Any:
-    samples = training_samples(
-        cfg, source, size=detector.image_size, mode=detector.resize, steps=steps
-    )
+def _batches(cfg: Mapping[str, Any], source: Source, *, start: int) -> Any:
+    samples = training_samples(cfg, source, steps=_steps(cfg, source))
     threads = {} if cfg["threads"] is None else {"num_threads": cfg["threads"]}
-    return training_batches(samples, start=start, **threads)
+    return fit_batches(samples, start=start, **threads)
 
 
 def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:

@@ -23,8 +23,8 @@ class Canvas(Protocol):
     def shape(self) -> tuple[int, int, int]:
         """Height, width and 3."""
 
-    def part(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-        """The pixels from column `left` to before `right`, row `top` to before `bottom`, uint8."""
+    def scaled(self, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """The pixels, uint8 (*size, 3), after a matrix that scales, mirrors and moves only."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,15 @@ class Example:
 
         Only this part is computed. What lies outside of `image` is what a larger one would show.
         """
-        matrix = shift(-left, -top) @ (np.eye(3) if self.matrix is None else self.matrix)
-        shown = _warped(self.pixels, matrix, (bottom - top, right - left), self.fill)
+        return self.shown(shift(-left, -top), (bottom - top, right - left))
+
+    def shown(self, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """The pixels, uint8 (*size, 3), after one more matrix; boxes are not looked at."""
+        whole = matrix if self.matrix is None else matrix @ self.matrix
+        pixels = _warped(self.pixels, whole, size, self.fill)
         for tone in self.tones:
-            shown = tone(shown)
-        return shown
+            pixels = tone(pixels)
+        return pixels
 
     @property
     def bounds(self) -> np.ndarray:
@@ -139,13 +143,18 @@ def moved(boxes_xyxy: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Boxes around the moved corners of boxes, (n, 4) float64."""
     if not len(boxes_xyxy):
         return np.zeros((0, 4))
-    if not matrix[[0, 1, 2, 2], [1, 0, 0, 1]].any():  # neither rotated nor tilted
+    if _straight(matrix):
         ends = boxes_xyxy.reshape(-1, 2, 2) * matrix[[0, 1], [0, 1]] + matrix[:2, 2]
         return np.concatenate([ends.min(1), ends.max(1)], axis=1)
     corners = boxes_xyxy[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2).astype(np.float64)
     x, y, w = np.moveaxis(corners @ matrix[:, :2].T + matrix[:, 2], -1, 0)
     x, y = x / w, y / w
     return np.stack([x.min(1), y.min(1), x.max(1), y.max(1)], axis=1)
+
+
+def _straight(matrix: np.ndarray) -> bool:
+    """Whether a matrix neither rotates nor shears nor tilts."""
+    return not (matrix[0, 1] or matrix[1, 0] or matrix[2, 0] or matrix[2, 1])
 
 
 # === Looking at pixels ===
@@ -158,6 +167,8 @@ def _warped(
     if min(height, width) < 1:
         return np.zeros((height, width, 3), np.uint8)
     if not isinstance(pixels, np.ndarray):
+        if _straight(matrix):
+            return pixels.scaled(matrix, size)
         pixels, matrix = _needed(pixels, matrix, size)
     if (view := _slice(pixels, matrix, size)) is not None:
         return view
@@ -181,12 +192,13 @@ def _needed(
     left, top, right, bottom = np.clip(np.rint(around), 0, limits).astype(int)
     if left >= right or top >= bottom:  # none of it shows
         left, top, right, bottom = 0, 0, 1, 1
-    return canvas.part(left, top, right, bottom), matrix @ shift(left, top)
+    part = canvas.scaled(shift(-left, -top), (bottom - top, right - left))
+    return part, matrix @ shift(left, top)
 
 
 def _slice(pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
     """The result without interpolation, where pixels only move by whole steps or are mirrored."""
-    if matrix[2, 0] or matrix[2, 1] or matrix[0, 1] or matrix[1, 0]:
+    if not _straight(matrix):
         return None
     slices = []
     for axis, length in ((1, size[0]), (0, size[1])):

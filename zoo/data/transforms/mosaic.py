@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from zoo.data.transforms.example import GREY, Example, shift
+from zoo.data.transforms.example import GREY, Example, moved, shift
 
 
 def mosaic(
@@ -110,15 +110,17 @@ class Montage:
     shape: tuple[int, int, int]
     tiles: list[tuple[Example, tuple[int, int], tuple[int, int, int, int]]]
 
-    def part(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-        """See `Canvas`; only what shows of a tile is computed."""
-        shown = np.full((bottom - top, right - left, 3), GREY[0], np.uint8)
-        for tile, (x, y), frame in self.tiles:
-            x0, x1 = max(left, frame[0]), min(right, frame[2])
-            y0, y1 = max(top, frame[1]), min(bottom, frame[3])
-            if x0 < x1 and y0 < y1:
-                seen = tile.region(x0 - x, y0 - y, x1 - x, y1 - y)
-                shown[y0 - top : y1 - top, x0 - left : x1 - left] = seen
+    def scaled(self, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """See `Canvas`; only what shows of a tile is computed, in one step from its pixels."""
+        shown = np.full((*size, 3), GREY[0], np.uint8)
+        limits = [size[1], size[0]] * 2
+        frames = moved(np.array([frame for *_, frame in self.tiles], np.float64), matrix)
+        whole = np.clip(np.rint(frames), 0, limits).astype(int).tolist()
+        for (tile, begin, _), (left, top, right, bottom) in zip(self.tiles, whole, strict=True):
+            if left < right and top < bottom:
+                to_part = shift(-left, -top) @ matrix @ shift(*begin)
+                part = tile.shown(to_part, (bottom - top, right - left))
+                shown[top:bottom, left:right] = part
         return shown
 
 
