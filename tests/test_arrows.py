@@ -19,8 +19,8 @@ LEVELS = [
     {"data", "download"},
     {"inference", "detector", "darknet", "cards", "saved"},
     {"evaluation", "report"},
-    {"training"},
-    {"train", "evaluate", "detect", "convert", "__main__"},
+    {"training", "verification"},
+    {"train", "evaluate", "detect", "verify", "convert", "__main__"},
 ]
 #: One concern in several files, which may know each other.
 TOGETHER = {"inference", "detector", "darknet", "cards", "saved"}

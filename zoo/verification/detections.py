@@ -10,6 +10,8 @@ import numpy as np
 from zoo.verification.inputs import Input, to_pixels
 from zoo.verification.reference import AGREES, DIFFERS, Reference, Tolerances, difference
 
+from zoo.verification.suppression import LIMITS
+
 
 @dataclass(frozen=True)
 class DetectionRow:
@@ -38,7 +40,7 @@ class DetectionRow:
 
 def detections(detector: Any, picture: Input, threshold: float) -> Any:
     """Of the model as a user calls it, compiled; `supervision.Detections` in pixels."""
-    predictor = detector.predictor(score_threshold=threshold)
+    predictor = detector.predictor(score_threshold=threshold, **LIMITS)
     return to_pixels(predictor.predict_on_batch(picture.network[None]), picture)
 
 

@@ -13,6 +13,9 @@ from zoo.errors import ZooError, nearest
 
 #: The exponent of d²/c² in the measure of each kind; None: plain IoU [box.c].
 EXPONENTS = {"default": None, "diounms": 0.6, "greedynms": 0.6}
+#: So many best pairs are looked at, and kept at most, where detections are compared: low
+#: thresholds leave many of them.
+LIMITS = {"max_candidates": 2048, "max_detections": 2048}
 
 
 def suppressed(
