@@ -26,11 +26,18 @@ def darknet_cfg(images: Any, *, text: str) -> dict[str, Any]:
         ZooError: a section or a key is not supported, or the layers do not fit each other.
     """
     network = build_network(text, images)
-    return {
-        level: images if source < 0 else network.outputs[source]
+    sources = {
+        level: source
         for level, layer in yolo_levels(network.plan).items()
         for source in layer.sources
     }
+    pyramid = {
+        level: images if source < 0 else network.outputs[source]
+        for level, source in sources.items()
+    }
+    level = next(iter(pyramid))
+    pyramid[level] = network.with_all_weights(pyramid[level], sources.values())
+    return pyramid
 
 
 def yolo_levels(plan: Plan) -> dict[str, Layer]:

@@ -34,7 +34,8 @@ class Classifier(keras.Model):
         if len(class_names) != output.channels:
             raise ZooError(f"class_names: {len(class_names)}, the cfg has {output.channels}")
         images = fresh_input(planned)
-        result = build_network(text, images).outputs[-1]
+        network = build_network(text, images)
+        result = network.with_all_weights(network.outputs[-1], [len(network.outputs) - 1])
         if output[:2] == (1, 1):
             result = keras.layers.Reshape((output.channels,), name="classes")(result)
         kwargs.setdefault("name", str(model.get("name", "classifier")))

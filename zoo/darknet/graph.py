@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import keras
 
 from zoo.darknet.cfg import Cfg, Section
 from zoo.darknet.plan import Layer, Plan, plan
+from zoo.layer.first import First
 
 #: Kinds of sections that work at one input size only.
 FIXED = {"connected"}
@@ -56,6 +58,31 @@ class Network:
     def parameters(self) -> int:
         """All weights, moving statistics included."""
         return self.plan.parameters
+
+    def with_all_weights(self, result: Any, layers: Iterable[int]) -> Any:
+        """A tensor that keeps in a model what a `.weights` file has and `result` does not need.
+
+        Args:
+            result: a tensor of this graph.
+            layers: Darknet's indices of all layers that the model gives or needs directly.
+        """
+        used = self._ancestors(layers)
+        unused = [
+            self.outputs[layer.index]
+            for layer in self.layers
+            if layer.parameters and layer.index not in used
+        ]
+        return First(name="unused")([result, *unused]) if unused else result
+
+    def _ancestors(self, layers: Iterable[int]) -> set[int]:
+        found: set[int] = set()
+        waiting = list(layers)
+        while waiting:
+            index = waiting.pop()
+            if index >= 0 and index not in found:
+                found.add(index)
+                waiting += self.layers[index].sources
+        return found
 
     def model(self) -> keras.Model:
         """A model of the images to every layer's output, in order."""

@@ -15,6 +15,7 @@ from zoo import config
 from zoo.darknet.backbone import yolo_levels
 from zoo.darknet.cfg import Cfg, Section, read_cfg
 from zoo.darknet.classifier import Classifier
+from zoo.darknet.graph import FIXED
 from zoo.darknet.plan import Layer, Plan, plan
 from zoo.darknet.sections.heads import anchors_of, mask_of
 from zoo.darknet.weights import load_first_layers, load_weights
@@ -123,6 +124,9 @@ def detector_config(planned: Plan) -> dict[str, Any]:
     image, net = planned.image, planned.cfg.net
     if image.channels != 3:
         raise net.error(f"a detector sees 3 channels, not channels={image.channels}", "channels")
+    for layer in planned.layers:
+        if layer.section.kind in FIXED:
+            raise layer.section.error("a detector takes images of any size, this layer does not")
     sections = {level: layer.section for level, layer in yolo_levels(planned).items()}
     _same(planned, sections, "classes", 20)
     loss = _loss(planned.cfg, sections)

@@ -115,7 +115,7 @@ def _above(scores: np.ndarray) -> np.ndarray:
 
 
 def _confidence_curves(status: Status) -> dict[str, list[float]]:
-    rates = [status.rates(label) for label in np.flatnonzero(status.counts)]
+    rates = [status.rates(label) for label, count in enumerate(status.counts) if count]
     means = np.mean(rates, axis=0) if rates else np.zeros((3, len(CONFIDENCES)))
     curves = dict(zip(("P", "R", "F1"), means, strict=True))
     return {"confidence": CONFIDENCES.tolist(), **{key: _round(v) for key, v in curves.items()}}
@@ -123,7 +123,7 @@ def _confidence_curves(status: Status) -> dict[str, list[float]]:
 
 def _precision_curves(evaluation: hotcoco.COCOeval) -> dict[str, Any]:
     """Precision over recall, mean over classes, at two IoUs and on average; at 0.5 by class."""
-    precision = evaluation.eval["precision"][..., 0, -1]  # IoU, recall, class
+    precision = _arrays(evaluation)[0][..., 0, -1]  # IoU, recall, class
     measured = precision[:, :, (precision > -1).any(axis=(0, 1))]
     mean = measured.mean(axis=2) if measured.size else np.zeros(precision.shape[:2])
     by_iou = {"0.50": mean[0], "0.75": mean[5], "0.50:0.95": mean.mean(axis=0)}
@@ -135,7 +135,7 @@ def _precision_curves(evaluation: hotcoco.COCOeval) -> dict[str, Any]:
 
 
 def _per_class(evaluation: hotcoco.COCOeval, status: Status, best: int) -> list[dict[str, Any]]:
-    precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
+    precision, recall = _arrays(evaluation)
     rows = []
     for k, id in enumerate(evaluation.params.cat_ids):
         rates = status.rates(k)[:, best] if status.counts[k] else np.full(3, -1.0)
@@ -154,7 +154,7 @@ def _per_class(evaluation: hotcoco.COCOeval, status: Status, best: int) -> list[
 
 
 def _sizes(evaluation: hotcoco.COCOeval, truth: Mapping[str, Any]) -> list[dict[str, Any]]:
-    precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
+    precision, recall = _arrays(evaluation)
     areas = [a["area"] for a in truth["annotations"] if not a["iscrowd"]]
     counts = np.histogram(areas, LIMITS)[0]
     return [
@@ -208,6 +208,12 @@ def label_statistics(truth: Mapping[str, Any], source: Source) -> dict[str, Any]
 def _map(xy: np.ndarray) -> list[list[int]]:
     counts = np.histogram2d(xy[:, 1], xy[:, 0], bins=CELLS, range=[[0, 1], [0, 1]])[0]
     return counts.astype(int).tolist()
+
+
+def _arrays(evaluation: hotcoco.COCOeval) -> tuple[np.ndarray, np.ndarray]:
+    """Precision (IoU, recall, class, size, cap) and recall (IoU, class, size, cap)."""
+    found: Any = evaluation.eval
+    return found["precision"], found["recall"]
 
 
 def _mean(values: np.ndarray) -> float:

@@ -48,7 +48,7 @@ def save_examples(
     """
     order = ranked(analysis["per_image"])
     count = min(count, len(order) // 2)
-    rows = {}
+    rows: dict[int, dict[str, Any]] = {}
     for kind, indices in (("worst", order[:count]), ("best", order[::-1][:count])):
         for place, index in enumerate(indices, start=1):
             rows[index] = {"kind": kind, "file": f"{kind}-{place}.jpg"}

@@ -16,6 +16,7 @@ PARTS = {
     "relie": "zoo.layer.activations:relie",
     "relu": "zoo.layer.activations:relu",
     "relu6": "zoo.layer.activations:relu6",
+    "sam": "zoo.layer.attention:PointwiseAttention",
     "selu": "zoo.layer.activations:selu",
     "sigmoid": "zoo.layer.activations:sigmoid",
     "stair": "zoo.layer.activations:stair",

@@ -26,7 +26,8 @@ class GroupSoftmax(keras.layers.Layer):
         """(batch, h, w, channels) → probabilities of the same shape."""
         shape = (*ops.shape(logits)[:3], logits.shape[-1])
         grouped = ops.reshape(logits / self.temperature, (*shape[:3], self.groups, -1))
-        return ops.reshape(ops.softmax(grouped, axis=-1), shape)
+        powers = ops.exp(grouped - ops.max(grouped, axis=-1, keepdims=True))
+        return ops.reshape(powers / ops.sum(powers, axis=-1, keepdims=True), shape)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """That of the input."""

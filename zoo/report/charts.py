@@ -9,8 +9,10 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 Series = tuple[Sequence[float], Sequence[float]]
 
@@ -18,7 +20,7 @@ INK, FAINT = "#3f4650", "#d8dce2"
 COLOURS = ("#1f6feb", "#e0662b", "#2a9d5c", "#8a56c9", "#7a828e")
 ERROR_COLOURS = ("#1f6feb", "#d1242f")
 BLUES = "Blues"
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: small, crisp, can be searched
     "font.size": 9,
     "axes.spines.top": False,
@@ -26,7 +28,7 @@ STYLE = {
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
     "axes.grid": True,
-    "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=COLOURS),
     "grid.color": FAINT,
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.6,
@@ -108,7 +110,7 @@ def bars(values: Sequence[float], labels: Sequence[Any], *, x: str, y: str) -> s
         every = max(1, len(values) // 10)
         axes.set_xticks(range(0, len(values), every), [str(label) for label in labels[::every]])
         axes.grid(visible=False, axis="x")
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel=x, ylabel=y)
 
     return _svg(draw, (4.4, 2.6), name=f"bars {x} {y}")
@@ -137,7 +139,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
         axes.pcolormesh(share, cmap=BLUES, vmin=0, vmax=1, linewidth=0)
         for row, column in zip(*np.nonzero(matrix), strict=True):
             axes.text(
-                column + 0.5, row + 0.5, int(matrix[row, column]), ha="center", va="center",
+                column + 0.5, row + 0.5, str(matrix[row, column]), ha="center", va="center",
                 fontsize=8 if len(names) < 15 else 6,
                 color="white" if share[row, column] > 0.55 else INK,
             )  # fmt: skip

@@ -51,7 +51,7 @@ def read(directory: Path) -> list[dict[str, Any]]:
 
 
 def _series(records: list[dict[str, Any]], x: str, names: dict[str, str]) -> dict[str, Series]:
-    series = {}
+    series: dict[str, Series] = {}
     for key, label in names.items():
         points = [(row[x], row[key]) for row in records if key in row and x in row]
         if points:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
+
+from zoo.data.image import read_image
 
 STYLE = Path(__file__).with_name("style.css")
 #: At most this many characters of one value are shown.
@@ -98,7 +99,7 @@ def picture(file: Path, alt: str) -> str:
     """A picture file inside the page, as JPEG, which is several times smaller than PNG."""
     data = file.read_bytes()
     if file.suffix == ".png":
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.cvtColor(read_image(file), cv2.COLOR_RGB2BGR)
         data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
     encoded = base64.b64encode(data).decode()
     return f'<img alt="{escape(alt)}" src="data:image/jpeg;base64,{encoded}">'

@@ -110,7 +110,7 @@ def _curves(evaluation: Mapping[str, Any]) -> str:
 
 def _darknet(found: Mapping[str, Any]) -> str:
     return note(
-        f"By the rules of Darknet's `detector map`: mAP@0.50 {number(found['mAP']['0'], 4)}, "
+        f"By the rules of Darknet's detector map: mAP@0.50 {number(found['mAP']['0'], 4)}, "
         f"precision {number(found['precision'], 2)}, recall {number(found['recall'], 2)}, "
         f"F1 {number(found['F1'], 2)}, average IoU {number(found['average_iou'], 4)}, "
         f"TP {found['TP']:,}, FP {found['FP']:,}, FN {found['FN']:,} at confidence 0.25."

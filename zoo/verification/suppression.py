@@ -15,7 +15,7 @@ from zoo.errors import ZooError, nearest
 EXPONENTS = {"default": None, "diounms": 0.6, "greedynms": 0.6}
 #: So many best pairs are looked at, and kept at most, where detections are compared: low
 #: thresholds leave many of them.
-LIMITS = {"max_candidates": 2048, "max_detections": 2048}
+LIMITS = {"max_candidates": 4096, "max_detections": 4096}
 
 
 def suppressed(

@@ -19,6 +19,7 @@ def weights_and_biases(
     directory: Path,
     config: Mapping[str, Any],
     project: str = "zoo",
+    run_id: str | None = None,
     mode: str | None = None,
     group: str | None = None,
 ) -> Iterator[list[Any]]:
@@ -28,6 +29,7 @@ def weights_and_biases(
         directory: of the run; W&B's files go into it.
         config: the resolved config, logged with the run.
         project: W&B project.
+        run_id: of the run in W&B; a run that goes on keeps it.
         mode: `"online"`, `"offline"` or `"disabled"`; by default WANDB_MODE, else offline unless an
             API key is set.
         group: W&B group, e.g. of a sweep.
@@ -38,6 +40,8 @@ def weights_and_biases(
         run = wandb.init(
             project=project,
             group=group,
+            id=run_id,
+            resume="allow",
             dir=str(directory),
             config=dict(config),
             mode=_mode(mode),
