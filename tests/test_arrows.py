@@ -21,7 +21,14 @@ LEVELS = [
     {"evaluation", "report"},
     {"training", "verification"},
     {
-        "train", "evaluate", "detect", "verify", "convert", "browse", "anchors", "reproduce",
+        "train",
+        "evaluate",
+        "detect",
+        "verify",
+        "convert",
+        "browse",
+        "anchors",
+        "reproduce",
         "__main__",
     },
 ]

@@ -1,6 +1,6 @@
 """Darknet's non-maximum suppression once more, in NumPy and as the C code goes: one pair at a time.
 
-It shares nothing with `zoo.ops.nms`, which it is compared with.
+It shares nothing with `zoo.nms`, which it is compared with.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def suppressed(
     score_threshold: float,
     iou_threshold: float = 0.45,
     beta: float = 0.6,
-    max_candidates: int = 1024,
+    max_candidates: int = 4096,
     max_detections: int = 300,
 ) -> dict[str, np.ndarray]:
     """Greedy suppression within each class [box.c:do_nms_sort, diounms_sort].
@@ -42,7 +42,7 @@ def suppressed(
         max_detections: best kept pairs that are returned.
 
     Returns:
-        A batch of one as `zoo.ops.nms.suppress` gives it: boxes xyxy (1, k, 4), scores and classes
+        A batch of one as `zoo.nms.candidates.detections` gives it: boxes xyxy (1, k, 4), scores and classes
         (1, k) in falling order of score, count and candidates (1,).
 
     Raises:
