@@ -19,8 +19,18 @@ LEVELS = [
     {"data", "download"},
     {"inference", "detector", "darknet", "cards", "saved"},
     {"evaluation", "report"},
-    {"training"},
-    {"train", "evaluate", "detect", "convert", "browse", "anchors", "reproduce", "__main__"},
+    {"training", "verification"},
+    {
+        "train",
+        "evaluate",
+        "detect",
+        "verify",
+        "convert",
+        "browse",
+        "anchors",
+        "reproduce",
+        "__main__",
+    },
 ]
 #: One concern in several files, which may know each other.
 TOGETHER = {"inference", "detector", "darknet", "cards", "saved"}

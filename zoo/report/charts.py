@@ -97,7 +97,7 @@ def errors(series: Mapping[str, Series], *, limit: Series, x: str, y: str) -> st
         for (label, (xs, ys)), colour in zip(series.items(), ERROR_COLOURS, strict=False):
             axes.plot(xs, np.clip(ys, floor, top), "o", markersize=3.5, color=colour, label=label)
         axes.set(xlabel=x, ylabel=y, ylim=(floor / 1.5, top * 1.5))
-        axes.legend(loc="center right")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0)
 
     return _svg(draw, (9.0, 3.2), name=f"errors {x} {y}")
 

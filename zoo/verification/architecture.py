@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import keras
+
 from zoo import config
 from zoo.darknet.cfg import Section
 from zoo.darknet.order import darknet_order
@@ -15,6 +17,7 @@ from zoo.darknet.sections.heads import anchors_of, mask_of
 from zoo.darknet.sections.weighted import strides_of
 from zoo.darknet.weights import cfg_text
 from zoo.errors import ZooError
+from zoo.layer.pooling import MaxPool
 
 
 def check(detector: Any, plan: Plan) -> None:
@@ -153,7 +156,7 @@ def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator
 # === Cost ===
 
 
-def flops(operation: Any, shape: Shape, inputs: int) -> int:
+def flops(operation: Any, shape: Shape, inputs: int) -> int | None:
     """Multiplications and additions of a Keras operation, as Darknet counts them.
 
     Convolutions 2 · weights · pixels, pools window · outputs, sums one an addition, the rest
@@ -163,11 +166,16 @@ def flops(operation: Any, shape: Shape, inputs: int) -> int:
         operation: a Keras layer or operation.
         shape: of its output.
         inputs: how many tensors it takes.
+
+    Returns:
+        None for an operation that this does not know.
     """
     if hasattr(operation, "convolution"):
         return 2 * math.prod(operation.convolution.kernel.shape) * shape.height * shape.width
-    if hasattr(operation, "pool_size"):
+    if isinstance(operation, keras.layers.MaxPooling2D):
         return math.prod(operation.pool_size) * shape.size
+    if isinstance(operation, MaxPool):
+        return operation.size**2 * shape.size
     if type(operation).__name__ == "Add":
         return (inputs - 1) * shape.size
-    return 0
+    return None

@@ -9,6 +9,7 @@ import numpy as np
 
 from zoo.verification.inputs import Input, to_pixels
 from zoo.verification.reference import AGREES, DIFFERS, Reference, Tolerances, difference
+from zoo.verification.suppression import LIMITS
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class DetectionRow:
         reference: how many the reference has.
         same_rows: each has its partner of the same class, but for scores at the threshold itself.
         same_order: they fall in score alike, but for scores that are equal within the tolerance.
-        max_box_error: relative to the picture.
+        max_box_error: relative to the picture, or to the box if that is larger.
         max_score_error: of scores.
         verdict: `"agrees"` or `"differs"`.
     """
@@ -38,7 +39,7 @@ class DetectionRow:
 
 def detections(detector: Any, picture: Input, threshold: float) -> Any:
     """Of the model as a user calls it, compiled; `supervision.Detections` in pixels."""
-    predictor = detector.predictor(score_threshold=threshold)
+    predictor = detector.predictor(score_threshold=threshold, **LIMITS)
     return to_pixels(predictor.predict_on_batch(picture.network[None]), picture)
 
 
@@ -62,9 +63,10 @@ def _detection_row(
     ours: Any, theirs: Any, threshold: float, tolerances: Tolerances, picture: Input
 ) -> DetectionRow:
     height, width = picture.geometry.original
-    unit = np.array([width, height, width, height])
     pairs = _pairs(ours, theirs)
     mine, yours = (np.array([pair[side] for pair in pairs], int) for side in (0, 1))
+    sides = theirs.xyxy[yours, 2:] - theirs.xyxy[yours, :2]
+    unit = np.tile(np.maximum(sides, [width, height]), 2)
     box = difference(ours.xyxy[mine] / unit, theirs.xyxy[yours] / unit).absolute
     score = difference(ours.confidence[mine], theirs.confidence[yours]).absolute
     alone = [*np.delete(ours.confidence, mine), *np.delete(theirs.confidence, yours)]

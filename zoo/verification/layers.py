@@ -117,7 +117,7 @@ def _row(
         good = False
         notes.append(f"more than {tolerances.logit:g} in a head's predictions")
     counted = _counted(layer, operation, tensor)
-    if counted != layer.flops:
+    if counted not in (None, layer.flops):
         good = False
         notes.append(f"{counted:,} FLOPs in the model")
     return _of(layer, name, apart, tolerances.layer, AGREES if good else DIFFERS, "; ".join(notes))
@@ -146,10 +146,10 @@ def _feeds_head(layer: Layer, plan: Plan) -> bool:
     return any(after.section.kind == "yolo" for after in following)
 
 
-def _counted(layer: Layer, operation: Any, tensor: Any) -> int:
-    """FLOPs of ours; those of a layer that only passes something on, and of others, are 0."""
+def _counted(layer: Layer, operation: Any, tensor: Any) -> int | None:
+    """FLOPs of ours; None for a layer that passes on what another one has computed."""
     if layer.section.kind not in ("convolutional", "maxpool", "shortcut"):
-        return layer.flops
+        return None
     node = node_of(tensor)
     return flops(operation, layer.output, 0 if node is None else len(node.input_tensors))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -17,7 +16,7 @@ from zoo.darknet.plan import Plan
 from zoo.errors import ZooError
 from zoo.verification.inputs import Input, to_pixels
 from zoo.verification.reference import Difference, Tolerances, difference
-from zoo.verification.suppression import suppressed
+from zoo.verification.suppression import LIMITS, suppressed
 
 #: Added to every variance. OpenCV normalises by √(variance + 1e-6) where AlexeyAB's Darknet has
 #: 1e-5 [opencv darknet_io.cpp: `eps`; blas.c:normalize_cpu]: with this, it divides by the same
@@ -110,7 +109,7 @@ class OpenCV:
 
     def detections(self, threshold: float) -> Any:
         """See `Reference`: OpenCV's boxes, Darknet's suppression in NumPy."""
-        outputs = self.detect(self._picture.network, score_threshold=threshold)
+        outputs = self.detect(self._picture.network, score_threshold=threshold, **LIMITS)
         return to_pixels(outputs, self._picture)
 
     def detect(self, image: np.ndarray, **limits: Any) -> dict[str, np.ndarray]:
@@ -142,7 +141,7 @@ def read_net(plan: Plan, weights: str | os.PathLike[str]) -> Any:
 
 def corrected(plan: Plan, weights: str | os.PathLike[str]) -> np.ndarray:
     """The bytes of a `.weights` file with `EPSILON` added to every variance."""
-    content = np.frombuffer(bytearray(Path(weights).read_bytes()), np.uint8)
+    content = np.fromfile(weights, np.uint8)
     values = content[read_header(weights).size :].view(FLOAT)
     start = 0
     for layer in plan.layers:

@@ -131,8 +131,8 @@ def _ap(found: Certificate) -> str:
 
 def _layers(rows: Sequence[Row]) -> str:
     head = (
-        "layer", "section", "in the model", "height × width × channels", "parameters", "FLOPs",
-        "largest error", "relative", "tolerance", "verdict", "",
+        "layer", "section", "in the model", "output", "parameters", "FLOPs", "error", "relative",
+        "tolerance", "verdict", "",
     )  # fmt: skip
     return table(head, [_cells(row) for row in rows])
 
@@ -142,7 +142,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         return "–" if value is None else f"{value:.1e}"
 
     return (
-        str(row.index), row.type, row.layer, " × ".join(map(str, row.shape)),
+        str(row.index), row.type, row.layer, "×".join(map(str, row.shape)),
         f"{row.parameters:,}", f"{row.flops:,}", short(row.max_abs_error),
         short(row.relative_error), f"{row.tolerance:g}", row.verdict, row.note,
     )  # fmt: skip

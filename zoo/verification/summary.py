@@ -36,9 +36,9 @@ def _layers(found: Certificate) -> Table:
     shown += [row for row in worst if row is not first]
     title = "the layers with the largest errors"
     table = Table(title=title if first is None else f"the first that diverges, and {title}")
-    for column in ("layer", "section", "in the model", "shape"):
+    for column in ("layer", "section", "in the model"):
         table.add_column(column)
-    for column in ("largest error", "relative", "tolerance", "verdict"):
+    for column in ("error", "relative", "tolerance", "verdict"):
         table.add_column(column, justify="right")
     for row in shown:
         table.add_row(*_cells(row), style="red" if row is first else None)
@@ -51,7 +51,6 @@ def _cells(row: Row) -> list[str]:
         str(row.index),
         row.type,
         row.layer,
-        "×".join(map(str, row.shape)),
         *("–" if number is None else f"{number:.1e}" for number in numbers),
         row.verdict,
     ]

@@ -1,6 +1,6 @@
 """Darknet's non-maximum suppression once more, in NumPy and as the C code goes: one pair at a time.
 
-It shares nothing with `zoo.ops.nms`, which it is compared with.
+It shares nothing with `zoo.nms`, which it is compared with.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from zoo.errors import ZooError, nearest
 
 #: The exponent of d²/c² in the measure of each kind; None: plain IoU [box.c].
 EXPONENTS = {"default": None, "diounms": 0.6, "greedynms": 0.6}
+#: So many best pairs are looked at, and kept at most, where detections are compared: low
+#: thresholds leave many of them.
+LIMITS = {"max_candidates": 4096, "max_detections": 4096}
 
 
 def suppressed(
@@ -23,7 +26,7 @@ def suppressed(
     score_threshold: float,
     iou_threshold: float = 0.45,
     beta: float = 0.6,
-    max_candidates: int = 1024,
+    max_candidates: int = 4096,
     max_detections: int = 300,
 ) -> dict[str, np.ndarray]:
     """Greedy suppression within each class [box.c:do_nms_sort, diounms_sort].
@@ -39,7 +42,7 @@ def suppressed(
         max_detections: best kept pairs that are returned.
 
     Returns:
-        A batch of one as `zoo.ops.nms.suppress` gives it: boxes xyxy (1, k, 4), scores and classes
+        A batch of one as `zoo.nms.candidates.detections` gives it: boxes xyxy (1, k, 4), scores and classes
         (1, k) in falling order of score, count and candidates (1,).
 
     Raises:
