@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,3 +35,16 @@ def save_evaluation(
     unfinished.write_text(json.dumps(found) + "\n", encoding="utf-8")
     os.replace(unfinished, directory / "evaluation.json")
     return found
+
+
+def promote(latest: Path, directory: Path) -> None:
+    """Make the evaluation in the folder `latest` that of the run, as when its scores are best.
+
+    Args:
+        latest: where `save_evaluation` has written.
+        directory: of the run.
+    """
+    shutil.copytree(latest / PICTURES, directory / PICTURES, dirs_exist_ok=True)
+    unfinished = directory / "unfinished-evaluation.json"
+    shutil.copyfile(latest / "evaluation.json", unfinished)
+    os.replace(unfinished, directory / "evaluation.json")
