@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 import time
@@ -135,7 +136,10 @@ def test_a_killed_run_goes_on_as_the_same_run(tmp_path):
                 callbacks[0]._log({"value": 1})
             time.sleep(60)
     """
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) as process:
+    # A process of another run's W&B service would keep the id in use.
+    alone = {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, env=alone) as process:
         while not files(tmp_path):
             assert process.poll() is None
             time.sleep(0.1)
