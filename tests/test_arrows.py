@@ -15,12 +15,12 @@ LEVELS = [
     {"config"},
     {"ops"},
     {"layer"},
-    {"backbone", "neck", "head", "loss"},
+    {"backbone", "neck", "head", "loss", "nms"},
     {"data", "download"},
     {"inference", "detector", "darknet", "cards", "saved"},
     {"evaluation", "report"},
     {"training"},
-    {"train", "evaluate", "detect", "__main__"},
+    {"train", "evaluate", "detect", "convert", "browse", "anchors", "reproduce", "__main__"},
 ]
 #: One concern in several files, which may know each other.
 TOGETHER = {"inference", "detector", "darknet", "cards", "saved"}

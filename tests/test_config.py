@@ -123,7 +123,8 @@ def test_a_missing_mandatory_key_is_named():
 
 
 @pytest.mark.parametrize(
-    "group", ["model", "data", "optimizer", "schedule", "tracker", "callbacks", "recipe"]
+    "group",
+    ["model", "data", "augment", "optimizer", "schedule", "tracker", "callbacks", "recipe"],
 )
 def test_every_option_composes(group):
     for option in config.options(group):

@@ -11,7 +11,7 @@ from rich.progress import track
 
 from zoo.data.loader import evaluation_batches
 from zoo.data.sample import Source
-from zoo.detector import Detector, check_size
+from zoo.detector import Detector
 from zoo.errors import ZooError, nearest
 from zoo.evaluation.coco import CocoMetric
 from zoo.inference import to_detections
@@ -74,7 +74,7 @@ def evaluate(
     limits = {key: value for key, value in nms.items() if value is not None}
     most = {**detector.cfg["nms"], **limits}.get("max_candidates", 1024)
     predictor = detector.predictor(**limits)
-    size = check_size(image_size or detector.image_size)
+    size = detector.check_size(image_size or detector.image_size)
     metric, cut = CocoMetric(source), 0
     batches = evaluation_batches(
         source,

@@ -18,6 +18,7 @@ Series = tuple[Sequence[float], Sequence[float]]
 
 INK, FAINT = "#3f4650", "#d8dce2"
 COLOURS = ("#1f6feb", "#e0662b", "#2a9d5c", "#8a56c9", "#7a828e")
+ERROR_COLOURS = ("#1f6feb", "#d1242f")
 BLUES = "Blues"
 STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: small, crisp, can be searched
@@ -75,6 +76,30 @@ def lines(
             axes.legend()
 
     return _svg(draw, (4.4, 3.0), name=f"lines {x} {y} {list(series)}")
+
+
+def errors(series: Mapping[str, Series], *, limit: Series, x: str, y: str) -> str:
+    """Points over a logarithmic scale, and the line that they should stay below.
+
+    Args:
+        series: x and y of the points by their label; zeros lie on the floor of the chart.
+        limit: x and y of the line.
+        x: label of the axis.
+        y: label of the axis.
+    """
+    values = [value for _, ys in series.values() for value in ys if 0 < value < np.inf]
+    floor = min([*values, *limit[1]]) / 3
+
+    def draw(axes: Axes) -> None:
+        axes.set_yscale("log")
+        axes.step(*limit, where="mid", color=INK, linewidth=1, linestyle="--", label="tolerance")
+        top = max([*values, *limit[1]]) * 3
+        for (label, (xs, ys)), colour in zip(series.items(), ERROR_COLOURS, strict=False):
+            axes.plot(xs, np.clip(ys, floor, top), "o", markersize=3.5, color=colour, label=label)
+        axes.set(xlabel=x, ylabel=y, ylim=(floor / 1.5, top * 1.5))
+        axes.legend(loc="center right")
+
+    return _svg(draw, (9.0, 3.2), name=f"errors {x} {y}")
 
 
 def bars(values: Sequence[float], labels: Sequence[Any], *, x: str, y: str) -> str:

@@ -12,8 +12,21 @@ import cv2
 
 from zoo.data.image import read_image
 
+STYLE = Path(__file__).with_name("style.css")
 #: At most this many characters of one value are shown.
 LONGEST = 400
+
+
+def document(title: str, subtitle: str, body: str) -> str:
+    """A whole page, its style inside."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,">'
+        f"<title>{escape(title)}</title><style>{STYLE.read_text(encoding='utf-8')}</style></head>"
+        f"<body><main><header><h1>{escape(title)}</h1><p>{escape(subtitle)}</p></header>"
+        f"{body}</main></body></html>\n"
+    )
 
 
 def section(title: str, *parts: str, anchor: str) -> str:

@@ -13,9 +13,8 @@ import yaml
 
 from zoo.report import history, scores
 from zoo.report.examples import examples
-from zoo.report.html import facts, figure, note, picture, section
+from zoo.report.html import document, facts, figure, note, picture, section
 
-STYLE = Path(__file__).with_name("style.css")
 FILE = "report.html"
 #: Pictures that a run may leave, and what is on them.
 PICTURES = {
@@ -51,21 +50,9 @@ def write_report(directory: str | Path) -> Path:
     body = "".join(sections) or note("This run directory has nothing to report yet.")
     path = directory / FILE
     unfinished = directory / f"unfinished-{FILE}"
-    unfinished.write_text(_page(directory, body), encoding="utf-8")
+    unfinished.write_text(document(_title(directory), str(directory), body), encoding="utf-8")
     os.replace(unfinished, path)
     return path
-
-
-def _page(directory: Path, body: str) -> str:
-    title = _title(directory)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="icon" href="data:,">'
-        f"<title>{escape(title)}</title><style>{STYLE.read_text(encoding='utf-8')}</style></head>"
-        f"<body><main><header><h1>{escape(title)}</h1><p>{escape(str(directory))}</p></header>"
-        f"{body}</main></body></html>\n"
-    )
 
 
 def _title(directory: Path) -> str:
