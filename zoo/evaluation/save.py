@@ -14,6 +14,8 @@ from zoo.evaluation.examples import save_examples
 from zoo.evaluation.run import Result
 
 PICTURES = "pictures"
+#: Folder of a run for the evaluation that was made last, which need not be the best.
+LATEST = "latest"
 
 
 def save_evaluation(
@@ -29,6 +31,7 @@ def save_evaluation(
     Returns:
         What evaluation.json holds: `analyse`'s, with `settings` and `pictures`.
     """
+    directory.mkdir(parents=True, exist_ok=True)
     found = {"settings": dict(settings or {}), **analyse(result)}
     found["pictures"] = save_examples(result, found, directory / PICTURES)
     unfinished = directory / "unfinished-evaluation.json"

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from zoo.evaluation.save import LATEST
 from zoo.training.tracking.media import evaluation_media
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class Tracking(keras.callbacks.Callback):
         return {**found, "train/learning_rate": self._rate()}
 
     def _media(self) -> dict[str, Any]:
-        for folder in (self.directory / "latest", self.directory):
+        for folder in (self.directory / LATEST, self.directory):
             file = folder / "evaluation.json"
             if file.is_file() and file.stat().st_mtime > self.seen:
                 self.seen = file.stat().st_mtime
