@@ -89,8 +89,8 @@ class Rule(NamedTuple):
 
     def between(self, kept: Any, others: Any) -> Any:
         """Bool (batch, others, kept) from rows (6, batch, …)."""
-        a = [side[:, None, :] for side in kept]
-        b = [side[:, :, None] for side in others]
+        a = [kept[entry][:, None, :] for entry in range(6)]
+        b = [others[entry][:, :, None] for entry in range(6)]
         beaten = self.suppresses(a, b, self.threshold)
         if self.class_agnostic:
             return beaten
