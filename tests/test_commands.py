@@ -70,6 +70,8 @@ def test_a_run_is_a_preset_for_evaluate_and_detect(trained, tmp_path):
     # The images of the first evaluation again: the same weights give the same numbers.
     again = json.loads((tmp_path / "e" / "metrics.json").read_text())
     assert again == pytest.approx(json.loads((directory / "metrics.json").read_text()), abs=1e-6)
+    assert {"evaluation.json", "detections.json", "report.html"} <= {
+        file.name for file in (tmp_path / "e").iterdir()}  # fmt: skip
 
 
 def test_detect_draws_and_lists(oracle_dir, mirror, tmp_path):

@@ -16,6 +16,7 @@ def main(cfg: DictConfig) -> float:
     from hydra.core.hydra_config import HydraConfig
 
     import zoo
+    from zoo.cards import not_clean
     from zoo.data.sources import open_source
     from zoo.evaluation.pictures import save_examples
     from zoo.evaluation.report import print_darknet, print_metrics
@@ -28,11 +29,15 @@ def main(cfg: DictConfig) -> float:
     source = open_source(settings["data"], settings["split"])
     detector = zoo.load(settings["preset"])
     result = evaluate(detector, source, progress=True, **settings["evaluation"])
-    (directory / "metrics.json").write_text(json.dumps(result.metrics, indent=2) + "\n")
+    warning = not_clean(settings["preset"], source.category_ids)
+    scores = {**result.metrics, **({"warning": warning} if warning else {})}
+    (directory / "metrics.json").write_text(json.dumps(scores, indent=2) + "\n")
     (directory / "detections.json").write_text(json.dumps(result.detections) + "\n")
     save_examples(detector, source, directory / "examples.png")
     found = save_evaluation(result, directory, settings=settings["evaluation"])
-    print_metrics(result.metrics, title=f"{settings['preset']} on {len(source)} images")
+    print_metrics(
+        result.metrics, title=f"{settings['preset']} on {len(source)} images", caption=warning
+    )
     print_darknet(found["darknet"])
     if result.cut:
         print(f"{result.cut} images had more than max_candidates candidates; the rest was left out")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ from zoo.detector import Detector
 from zoo.errors import ZooError, nearest
 from zoo.evaluation.coco import CocoMetric
 from zoo.inference import to_detections
+from zoo.registry import NMS
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Result:
         source: what was evaluated on.
         truth: its ground truth in COCO's format, image ids being indices.
         found: detections in COCO's results format, image ids being indices.
-        cut: images with more candidates than the `max_candidates` best that NMS has looked at.
+        cut: images with more candidates than the `max_candidates` best that NMS has looked at,
+            and fewer detections than it may return: some may be missing.
     """
 
     metrics: dict[str, float]
@@ -72,7 +76,7 @@ def evaluate(
     """
     to_source = class_map(detector.class_names, source.class_names)
     limits = {key: value for key, value in nms.items() if value is not None}
-    most = {**detector.cfg["nms"], **limits}.get("max_candidates", 1024)
+    cap = _caps({**detector.cfg["nms"], **limits})
     predictor = detector.predictor(**limits)
     size = detector.check_size(image_size or detector.image_size)
     metric, cut = CocoMetric(source), 0
@@ -88,7 +92,7 @@ def evaluate(
         batches, "evaluating", total=total, disable=not progress, transient=True
     ):
         outputs = predictor.predict_on_batch(_full(images, batch_size))
-        cut += int(np.sum(outputs["candidates"][: len(images)] > most))
+        cut += _cut(outputs, len(images), **cap)
         for row, (index, geometry) in enumerate(zip(indices, geometries, strict=True)):
             found = to_detections(outputs, row, size, geometry, detector.class_names)
             labels = to_source[np.asarray(found.class_id)]
@@ -104,6 +108,24 @@ def _full(images: np.ndarray, batch_size: int) -> np.ndarray:
     """The last batch filled up with black images, so that one graph serves all batches."""
     missing = batch_size - len(images)
     return np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else images
+
+
+def _caps(nms: Mapping[str, Any]) -> dict[str, int]:
+    """How many candidates and detections of an image an NMS handles."""
+    known = inspect.signature(NMS[nms["name"]]).parameters
+    caps = ("max_candidates", "max_detections")
+    return {key: nms.get(key, known[key].default) for key in caps if key in known}
+
+
+def _cut(
+    outputs: Mapping[str, Any],
+    images: int,
+    *,
+    max_candidates: float = math.inf,
+    max_detections: float = math.inf,
+) -> int:
+    over = np.asarray(outputs["candidates"])[:images] > max_candidates
+    return int(np.sum(over & (np.asarray(outputs["count"])[:images] < max_detections)))
 
 
 def class_map(detector_names: Sequence[str], source_names: Sequence[str]) -> np.ndarray:

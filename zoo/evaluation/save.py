@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from zoo.evaluation.examples import save_examples
 from zoo.evaluation.run import Result
 
 PICTURES = "pictures"
+#: Folder of a run for the evaluation that was made last, which need not be the best.
+LATEST = "latest"
 
 
 def save_evaluation(
@@ -28,9 +31,23 @@ def save_evaluation(
     Returns:
         What evaluation.json holds: `analyse`'s, with `settings` and `pictures`.
     """
+    directory.mkdir(parents=True, exist_ok=True)
     found = {"settings": dict(settings or {}), **analyse(result)}
     found["pictures"] = save_examples(result, found, directory / PICTURES)
     unfinished = directory / "unfinished-evaluation.json"
     unfinished.write_text(json.dumps(found) + "\n", encoding="utf-8")
     os.replace(unfinished, directory / "evaluation.json")
     return found
+
+
+def promote(latest: Path, directory: Path) -> None:
+    """Make the evaluation in the folder `latest` that of the run, as when its scores are best.
+
+    Args:
+        latest: where `save_evaluation` has written.
+        directory: of the run.
+    """
+    shutil.copytree(latest / PICTURES, directory / PICTURES, dirs_exist_ok=True)
+    unfinished = directory / "unfinished-evaluation.json"
+    shutil.copyfile(latest / "evaluation.json", unfinished)
+    os.replace(unfinished, directory / "evaluation.json")

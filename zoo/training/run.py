@@ -22,6 +22,7 @@ from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.evaluation.pictures import save_examples
 from zoo.evaluation.report import print_metrics
+from zoo.report.page import write_report
 from zoo.training.atomic import write_text
 from zoo.training.callbacks import BestAndLast, Evaluation, ShortEpoch, SwapAverages
 from zoo.training.checkpoint import Checkpoint
@@ -107,6 +108,7 @@ def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) 
         record.note(
             status="finished", metrics=metrics, best=best.best, last_sha256=best.last_sha256
         )
+    log.info("report: %s", write_report(directory))
     return metrics
 
 
@@ -215,6 +217,7 @@ def _callbacks(
         validation,
         every=options.pop("every"),
         epochs=cfg["epochs"],
+        directory=checkpoints.directory,
         batch_size=cfg["batch_size"],
         **options,
     )
@@ -247,7 +250,6 @@ def _conclude(metrics: dict[str, float], validation: Source, directory: Path) ->
     write_text(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     save_examples(best, validation, directory / "examples.png")
     print_metrics(metrics, title=f"{best.name} on {len(validation)} validation images")
-    log.info("run directory: %s", directory)
     return metrics
 
 
