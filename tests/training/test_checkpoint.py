@@ -70,7 +70,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(damage, tmp_p
 
 def test_when_all_are_damaged_the_run_does_not_silently_start_anew(tmp_path):
     flip(save(tmp_path, 1))
-    with pytest.raises(ZooError, match="all 1 checkpoints in .* are damaged"):
+    with pytest.raises(ZooError, match=r"all 1 checkpoints in .* are damaged"):
         load_newest(tmp_path)
 
 
