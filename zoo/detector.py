@@ -16,17 +16,15 @@ if TYPE_CHECKING:
     import supervision
 
 PARTS = ("backbone", "neck", "head")
-#: Every side of an input is a multiple of the coarsest stride.
-STRIDE = 32
 
 
 @keras.saving.register_keras_serializable("zoo")
 class Detector(keras.Model):
     """A backbone, a neck and a head in one model, with their loss and their decoding.
 
-    Calling it on images, float (batch, height, width, 3) in [0, 1], RGB, sides multiples of 32,
-    gives the head's raw predictions. `compile` and `fit` train it with the loss of its config;
-    `detect` goes from files or arrays to boxes.
+    Calling it on images, float (batch, height, width, 3) in [0, 1], RGB, sides multiples of
+    `stride`, gives the head's raw predictions. `compile` and `fit` train it with the loss of its
+    config; `detect` goes from files or arrays to boxes.
 
     Args:
         model: plain config as in `conf/model`: backbone, neck, head, loss, nms, image_size
@@ -48,7 +46,8 @@ class Detector(keras.Model):
         super().__init__(images, predict(neck(backbone(images))), **kwargs)
         self.cfg = cfg
         self.class_names = list(class_names)
-        self.image_size = check_size(cfg["image_size"])
+        self.stride = _coarsest(backbone.output, neck.output)
+        self.image_size = self.check_size(cfg["image_size"])
         self.resize = cfg.get("resize", "stretch")
         self.head = head
         self._loss_of = config.build("loss", cfg["loss"], head) if "loss" in cfg else None
@@ -100,6 +99,21 @@ class Detector(keras.Model):
         return [self._loss_mean, *self._part_means.values()]
 
     # === Prediction ===
+
+    def check_size(self, size: Any) -> tuple[int, int]:
+        """(height, width) from one side or a pair.
+
+        Raises:
+            ZooError: a side is not a positive multiple of `stride`, that of the coarsest level.
+        """
+        sides = (size, size) if isinstance(size, int) else tuple(size)
+        whole = [isinstance(side, int) and side > 0 and side % self.stride == 0 for side in sides]
+        if len(sides) != 2 or not all(whole):
+            raise ZooError(
+                f"image_size {size}: height and width must be multiples of {self.stride} "
+                f"for {self.name}"
+            )
+        return sides
 
     def predictor(self, **limits: Any) -> keras.Model:
         """A model of images to boxes: this detector, its decoding and its NMS, weights shared.
@@ -169,6 +183,11 @@ def _wrap(name: str, upstream: Any, part: Callable[[Any], dict[str, Any]]) -> ke
     return keras.Model(inputs, part(inputs), name=name)
 
 
+def _coarsest(*pyramids: Mapping[str, Any]) -> int:
+    """The largest stride of the levels of some pyramids: level n has stride 2ⁿ."""
+    return max(2 ** int(level[1:]) for pyramid in pyramids for level in pyramid)
+
+
 @keras.saving.register_keras_serializable("zoo")
 class DecodeAndSuppress(keras.layers.Layer):
     """Raw predictions → fixed-size detections: the head's decoding and an NMS, XLA-compiled.
@@ -215,15 +234,3 @@ class DecodeAndSuppress(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Keyword arguments that make this layer again."""
         return {**super().get_config(), **self.settings}
-
-
-def check_size(size: Any) -> tuple[int, int]:
-    """(height, width) from one side or a pair.
-
-    Raises:
-        ZooError: a side is not a positive multiple of 32.
-    """
-    sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or any(not isinstance(s, int) or s <= 0 or s % STRIDE for s in sides):
-        raise ZooError(f"image_size {size}: height and width must be multiples of {STRIDE}")
-    return sides

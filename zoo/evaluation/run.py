@@ -11,7 +11,7 @@ from rich.progress import track
 
 from zoo.data.loader import evaluation_batches
 from zoo.data.sample import Source
-from zoo.detector import Detector, check_size
+from zoo.detector import Detector
 from zoo.errors import ZooError, nearest
 from zoo.evaluation.coco import CocoMetric
 from zoo.inference import to_detections
@@ -53,7 +53,7 @@ def evaluate(
     """
     to_source = class_map(detector.class_names, source.class_names)
     predictor = detector.predictor(**{k: v for k, v in nms.items() if v is not None})
-    size = check_size(image_size or detector.image_size)
+    size = detector.check_size(image_size or detector.image_size)
     metric = CocoMetric(source)
     batches = evaluation_batches(
         source,

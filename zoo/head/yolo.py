@@ -24,6 +24,8 @@ class YoloHead:
             Darknet's [yolo] sections.
         scale_xy: how far a centre may leave its cell, as a factor ≥ 1 (Darknet's `scale_x_y`), one
             for all levels or one a level.
+        new_coords: the predictions are probabilities: the last convolution ends in a sigmoid, and
+            nothing after it takes one; sizes are bounded, see `cxcywh` [scaled-yolov4].
         widths: channels of the 3×3 convolution of each level; by default twice its input's.
         activation: name of a registered layer.
         prior: objectness probability that a fresh head predicts [retinanet, §4.1].
@@ -39,6 +41,7 @@ class YoloHead:
         anchors: Sequence[Sequence[float]],
         masks: Mapping[str, Sequence[int]],
         scale_xy: float | Mapping[str, float] = 1.0,
+        new_coords: bool = False,
         widths: Mapping[str, int] | None = None,
         activation: str = "leaky_relu",
         prior: float = 0.01,
@@ -48,6 +51,7 @@ class YoloHead:
         self.masks = {level: list(mask) for level, mask in masks.items()}
         self.strides = {level: 2 ** int(level[1:]) for level in masks}
         self.scale_xy = per_level("head scale_xy", scale_xy, self.masks)
+        self.new_coords = new_coords
         self.widths = per_level("head widths", widths, self.masks)
         self.activation = activation
         self.prior = prior
@@ -61,7 +65,8 @@ class YoloHead:
         """Raw predictions of each level, float32 (batch, h, w, anchors·(5 + classes)).
 
         Channel anchor·(5 + classes) + entry; the entries are tx, ty, tw, th, objectness and the
-        classes [yolo_layer.c:entry_index].
+        classes [yolo_layer.c:entry_index]. With `new_coords` each is the sigmoid
+        of that, in [0, 1].
 
         Raises:
             ZooError: the neck does not give a level that `masks` names.
@@ -74,13 +79,14 @@ class YoloHead:
         width = self.widths[level] or 2 * features.shape[-1]
         filters = len(self.masks[level]) * (5 + self.num_classes)
         x = ConvBN(width, 3, activation=self.activation, name=f"{level}_conv")(features)
-        predict = ConvBN(filters, 1, activation="linear", normalize=False, name=f"{level}_predict")
+        last = "sigmoid" if self.new_coords else "linear"
+        predict = ConvBN(filters, 1, activation=last, normalize=False, name=f"{level}_predict")
         x = predict(x)
         predict.convolution.bias.assign(self._bias(level))
         return keras.layers.Activation("linear", dtype="float32", name=f"{level}_raw")(x)
 
     def _bias(self, level: str) -> Any:
-        """Zero but for the objectness entries, whose sigmoid is `prior`."""
+        """Zero but for the objectness entries, whose sigmoid is `prior`, with `new_coords` too."""
         entries = [0.0] * (5 + self.num_classes)
         entries[4] = math.log(self.prior / (1 - self.prior))
         return entries * len(self.masks[level])
@@ -105,31 +111,38 @@ class YoloHead:
         raw = ops.reshape(raw, (batch, height, width, count, 5 + self.num_classes))
         centre, size = self.cxcywh(level, raw[..., 0:4])
         boxes = ops.concatenate([centre - size / 2, centre + size / 2], axis=-1)
-        scores = ops.sigmoid(raw[..., 4:5]) * ops.sigmoid(raw[..., 5:])
+        probabilities = self.probabilities(raw[..., 4:])
+        scores = probabilities[..., 0:1] * probabilities[..., 1:]
         total = height * width * count
         return (
             ops.reshape(boxes, (batch, total, 4)),
             ops.reshape(scores, (batch, total, self.num_classes)),
         )
 
+    def probabilities(self, raw: Any) -> Any:
+        """Raw entries of any shape as probabilities: σ(t), or t itself with `new_coords`."""
+        return raw if self.new_coords else ops.sigmoid(raw)
+
     def cxcywh(self, level: str, raw_boxes: Any) -> tuple[Any, Any]:
         """Centres and sizes of raw boxes (batch, h, w, anchors, 4), relative to the network input.
 
-        X = s·σ(tx) − (s − 1)/2, centre = (cell + X) / grid, size = e^t · anchor / input
+        X = s·σ(tx) − (s − 1)/2, centre = (cell + X) / grid, size = e^t · anchor / input; with
+        `new_coords` X = s·tx − (s − 1)/2 and size = 4t² · anchor / input
         [yolo_layer.c:get_yolo_box]. Each is (batch, h, w, anchors, 2), x or width first.
         """
         height, width = ops.shape(raw_boxes)[1:3]
         scale = self.scale_xy[level]
         columns = ops.reshape(ops.arange(width, dtype="float32"), (1, 1, -1, 1))
         rows = ops.reshape(ops.arange(height, dtype="float32"), (1, -1, 1, 1))
-        offset = scale * ops.sigmoid(raw_boxes[..., 0:2]) - (scale - 1) / 2
+        offset = scale * self.probabilities(raw_boxes[..., 0:2]) - (scale - 1) / 2
         grid_width, grid_height = ops.cast(width, "float32"), ops.cast(height, "float32")
         x = (columns + offset[..., 0]) / grid_width
         y = (rows + offset[..., 1]) / grid_height
         anchors = [self.anchors[index] for index in self.masks[level]]
         anchor_sizes = ops.convert_to_tensor(anchors, dtype="float32")
         stride = self.strides[level]
-        size = ops.exp(raw_boxes[..., 2:4]) * anchor_sizes
+        sides = raw_boxes[..., 2:4]
+        size = (4 * ops.square(sides) if self.new_coords else ops.exp(sides)) * anchor_sizes
         size = ops.stack(
             [size[..., 0] / (grid_width * stride), size[..., 1] / (grid_height * stride)], axis=-1
         )

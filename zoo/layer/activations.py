@@ -29,8 +29,11 @@ def relu() -> keras.Layer:
 
 
 def sigmoid() -> keras.Layer:
-    """1 / (1 + e⁻ˣ), Darknet's `logistic`."""
-    return keras.layers.Activation("sigmoid")
+    """1 / (1 + e⁻ˣ), Darknet's `logistic`.
+
+    In float32 under mixed precision too: with 8 bits of mantissa it reaches 1, and its slope 0.
+    """
+    return keras.layers.Activation("sigmoid", dtype="float32")
 
 
 def swish() -> keras.Layer:

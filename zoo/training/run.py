@@ -15,7 +15,7 @@ from zoo import config
 from zoo.data.loader import clear_errors, loader
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
-from zoo.detector import Detector, check_size
+from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.evaluation.pictures import save_examples
 from zoo.evaluation.report import print_metrics
@@ -73,8 +73,7 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
 
 def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
     """The detector of the config for the classes of `source`, with its initial weights, frozen."""
-    size = check_size(cfg["image_size"])
-    detector = Detector({**cfg["model"], "image_size": list(size)}, source.class_names)
+    detector = Detector({**cfg["model"], "image_size": cfg["image_size"]}, source.class_names)
     if cfg["weights"]:
         import zoo
 
@@ -84,8 +83,11 @@ def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
     freeze(detector, cfg["freeze"])
     log.info(
         "%s: %d classes, %s parameters, input %d×%d",
-        detector.name, len(detector.class_names), f"{detector.count_params():,}", *size,
-    )  # fmt: skip
+        detector.name,
+        len(detector.class_names),
+        f"{detector.count_params():,}",
+        *detector.image_size,
+    )
     return detector
 
 
