@@ -1,4 +1,4 @@
-"""A training run of Darknet repeated through `compile` and `train_on_batch`."""
+"""A training run of Darknet [train/steps], repeated through `compile` and `train_on_batch`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from zoo.darknet.order import darknet_order
 from zoo.darknet.weights import load_weights
 from zoo.detector import Detector
 from zoo.training.schedules.darknet import Steps
+from zoo.training.schedules.updates import PerUpdate
 from zoo.training.sgd import SGD
 
 SLICE = 16
@@ -64,10 +65,9 @@ class Run:
             steps=steps,
             scales=scales,
             burn_in=int(options["burn_in"]),
-            subdivisions=parts,
         )
         optimizer = Recorder(
-            schedule,
+            PerUpdate(schedule, parts),
             momentum=float(options["momentum"]),
             weight_decay=float(options["decay"]),
             gradient_accumulation_steps=parts if parts > 1 else None,
@@ -88,13 +88,14 @@ class Run:
         for images, rows in zip(self.images[number], self.truth[number], strict=True):
             self.detector.reset_metrics()
             y = xyxy_pixels(rows, images.shape[2], images.shape[1])
-            losses.append(float(self.detector.train_on_batch(images, y)))
+            logs = self.detector.train_on_batch(images, y, return_dict=True)
+            losses.append(float(logs["loss"]))
         return {"learning_rate": rate, "loss": np.mean(losses), **self._state()}
 
     def _state(self) -> Record:
         """Gradients G = −batch · dL/dw, weights and their norms, of each convolution."""
         gradient_of = {
-            variable.path: gradient
+            id(variable): gradient
             for variable, gradient in zip(
                 self.detector.trainable_variables, self.optimizer.gradients, strict=True
             )
@@ -104,7 +105,7 @@ class Run:
         for layer in layers:
             variables = variables_of(layer)
             after.append([oihw(variable) for variable in variables])
-            gradients.append([-self.batch * oihw(gradient_of[v.path]) for v in variables[:3]])
+            gradients.append([-self.batch * oihw(gradient_of[id(v)]) for v in variables[:3]])
         return {
             "grad_norm": norms(gradients, 3),
             "grad_kernel_slice": np.stack([slice_of(arrays[0]) for arrays in gradients]),
@@ -119,7 +120,7 @@ class Run:
 
 def detector_of(oracle: Path, meta: dict[str, Any], scratch: Path) -> Detector:
     """The model of a run with the weights it started from."""
-    model = meta["cfg"].removesuffix(".cfg").replace("-", "_")
+    model = meta["cfg"].removesuffix(".cfg").removesuffix("-mask123").replace("-", "_")
     size = [meta["net_h"], meta["net_w"]]
     detector = zoo.build(model, [str(k) for k in range(80)], [f"model.image_size={size}"])
     weights = oracle / "weights" / meta["weights"]
