@@ -154,7 +154,7 @@ def peers(calls, boxes, scores, threshold, groups):
     calls["tf.image.combined_non_max_suppression"] = lambda i: combined(*inputs[i])[3].numpy()
 
 
-class torch_peer:  # noqa: N801
+class torch_peer:
     """torchvision in its own Python; entering gives a timed call, or None where it is absent."""
 
     def __init__(self, python, boxes, scores, threshold):
@@ -191,7 +191,11 @@ class torch_peer:  # noqa: N801
 def environment():
     names = ("keras", "tensorflow-cpu", "jax", "numpy")
     cpu = next(
-        (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line),
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.processor(),
     )
     found = {}

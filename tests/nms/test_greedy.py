@@ -153,11 +153,11 @@ def test_kept_rows_equal_darknets(oracle_dir, kind):
             boxes[label, : len(order)] = xyxy[order]
             scores[label, : len(order), 0] = probabilities[order, label]
         beta = float(golden["beta"][index])
-        options = {"beta": beta} if kind == "diounms" else {}
-        limits = {"score_threshold": 0.0, "max_candidates": size, "max_detections": 512}
+        options = {"score_threshold": 0.0, "max_candidates": 1920, "max_detections": 256}
+        options |= {"beta": beta} if kind == "diounms" else {}
         run = compiled.setdefault(
             tuple(options.items()),
-            xla(lambda b, s, t, o=options: NMS[kind](b, s, iou_threshold=t, **limits, **o)),
+            xla(lambda b, s, t, o=options: NMS[kind](b, s, iou_threshold=t, **o)),
         )
         out = run(boxes, scores, np.float32(golden["thresh"][index]))
         out = {key: ops.convert_to_numpy(value) for key, value in out.items()}
