@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from zoo.layer.normalization import BatchNormalization
 from zoo.registry import LAYERS
 
 _rank = itertools.count()
@@ -67,7 +68,7 @@ class ConvBN(keras.layers.Layer):
             name="convolution",
         )
         self.normalization = (
-            keras.layers.BatchNormalization(momentum=0.99, epsilon=1e-5, name="normalization")
+            BatchNormalization(momentum=0.99, epsilon=1e-5, name="normalization")
             if normalize
             else None
         )
