@@ -5,7 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from darknet_run import Run
+from darknet_run import Run, xyxy_pixels
+
+from zoo.loss.level import by_anchor
 
 # Relative error of the gradient norms: the worst, and the median, layer of the first update, and
 # the worst of the second. Larger ones come from leaky-ReLU signs and max-pool winners that flip in
@@ -73,8 +75,6 @@ def shares(found, expected, key):
 
 def test_deltas_of_the_first_step_equal_darknets(oracle_dir, tmp_path):
     """What the heads get and what their loss returns, in training mode."""
-    from darknet_run import xyxy_pixels
-
     run = Run(oracle_dir, "yolov4-tiny_128_burnin_end", tmp_path)
     detector, images = run.detector, run.images[0][0]
     truth = xyxy_pixels(run.truth[0][0], images.shape[2], images.shape[1])
@@ -82,7 +82,7 @@ def test_deltas_of_the_first_step_equal_darknets(oracle_dir, tmp_path):
     for k, level in enumerate(detector.head.masks):
         found = keras.ops.convert_to_numpy(raw[level]).transpose(0, 3, 1, 2)
         np.testing.assert_allclose(found, run.golden[f"step0_head{k}_in"], atol=3e-4)
-        by_anchor = detector._loss_of._by_anchor(level, raw[level])
-        deltas = keras.ops.convert_to_numpy(detector._loss_of.level(level, truth, by_anchor).deltas)
+        entries = by_anchor(detector.head, level, raw[level])
+        deltas = keras.ops.convert_to_numpy(detector._loss_of.level(level, truth, entries).deltas)
         deltas = deltas.reshape(*raw[level].shape).transpose(0, 3, 1, 2)
         np.testing.assert_allclose(deltas, run.golden[f"step0_head{k}_delta"], atol=8e-5)

@@ -1,3 +1,3 @@
 """Losses: padded ground truth and raw predictions → parts of a loss per image."""
 
-PARTS = {"yolo": "zoo.loss.yolo:YoloLoss"}
+PARTS = {"scaled": "zoo.loss.scaled:ScaledLoss", "yolo": "zoo.loss.yolo:YoloLoss"}

@@ -56,11 +56,12 @@ class Level(NamedTuple):
 
     def predicted_at(self, pairs: Assignment) -> Boxes:
         """The predicted box of every pair of a truth and an anchor, (batch, n, anchors, ·)."""
-        raw, boxes = (
-            ops.take(ops.reshape(values, (-1, 4)), pairs.slot, axis=0)
-            for values in (self.raw[..., 0:4], self.boxes)
-        )
+        raw, boxes = (self.at(pairs, values) for values in (self.raw[..., 0:4], self.boxes))
         return Boxes(raw, boxes, self.own)
+
+    def at(self, pairs: Assignment, values: Any) -> Any:
+        """`values` (batch, h, w, anchors, k) of the prediction of each pair, (batch, n, ·, k)."""
+        return ops.take(ops.reshape(values, (-1, values.shape[-1])), pairs.slot, axis=0)
 
     def add_up(self, pairs: Assignment, values: Any) -> Any:
         """Sum `values` of the pairs, (batch, n, anchors, 5 + classes), in the shape of `raw`."""
@@ -113,6 +114,12 @@ def decode(head: Any, name: str, truth: Mapping[str, Any], raw: Any) -> Level:
         cells=cells,
         new_coords=head.new_coords,
     )
+
+
+def by_anchor(head: Any, name: str, raw: Any) -> Any:
+    """What the head gave at a level, float32 (batch, h, w, anchors, 5 + classes)."""
+    shape = (*ops.shape(raw)[:3], len(head.masks[name]), 5 + head.num_classes)
+    return ops.reshape(ops.cast(raw, "float32"), shape)
 
 
 def per_image(values: Any) -> Any:

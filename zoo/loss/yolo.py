@@ -9,7 +9,7 @@ from keras import ops
 
 from zoo.loss.assignment import Assignment, assign
 from zoo.loss.darknet import darknet_cost, darknet_deltas
-from zoo.loss.level import ENTRIES, Level, decode, per_image
+from zoo.loss.level import ENTRIES, Level, by_anchor, decode, per_image
 from zoo.loss.settings import settings_by_level
 
 
@@ -115,7 +115,7 @@ class YoloLoss:
         """
         parts = dict.fromkeys(ENTRIES, 0.0)
         for name in self.head.masks:
-            raw = self._by_anchor(name, predictions[name])
+            raw = by_anchor(self.head, name, predictions[name])
             deltas, cost = self.level(name, truth, ops.stop_gradient(raw))
             # Zero, whose derivative is minus delta.
             descent = ops.stop_gradient(deltas) * (ops.stop_gradient(raw) - raw)
@@ -139,7 +139,3 @@ class YoloLoss:
             level.shape[1:3],
             iou_threshold=self.settings[name].iou_threshold,
         )
-
-    def _by_anchor(self, name: str, raw: Any) -> Any:
-        shape = (*ops.shape(raw)[:3], len(self.head.masks[name]), 5 + self.head.num_classes)
-        return ops.reshape(ops.cast(raw, "float32"), shape)
