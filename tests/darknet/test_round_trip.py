@@ -34,7 +34,7 @@ HEADERS = st.sampled_from(
 
 # Shrinking would take minutes: a failing cfg is small as it is.
 @settings(
-    max_examples=12,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
@@ -88,7 +88,10 @@ def refuses_other_lengths(model, weights, text, data):
 
 @pytest.mark.parametrize(
     ("cfg", "weights"),
-    [("yolov4-tiny", "yolov4-tiny"), ("yolov3-tiny-mask123", "yolov3-tiny")],
+    [
+        ("yolov4-tiny", "yolov4-tiny"),
+        pytest.param("yolov3-tiny-mask123", "yolov3-tiny", marks=pytest.mark.slow),
+    ],
 )
 def test_official_files(cfg, weights, oracle_dir, tmp_path):
     source, numbers = oracle_dir / f"cfg/{cfg}.cfg", oracle_dir / f"weights/{weights}.weights"
@@ -96,7 +99,9 @@ def test_official_files(cfg, weights, oracle_dir, tmp_path):
     assert [f.read_bytes() for f in written] == [numbers.read_bytes(), source.read_bytes()]
 
 
-@pytest.mark.parametrize("preset", ["yolov4-tiny-coco", "yolov3-tiny-coco"])
+@pytest.mark.parametrize(
+    "preset", ["yolov4-tiny-coco", pytest.param("yolov3-tiny-coco", marks=pytest.mark.slow)]
+)
 def test_presets_of_parts_and_their_keras_archives(preset, mirror, tmp_path):
     detector = zoo.load(preset)
     numbers = (mirror / f"{preset.removesuffix('-coco')}.weights").read_bytes()

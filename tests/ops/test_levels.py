@@ -1,0 +1,26 @@
+import pytest
+
+from zoo.errors import ZooError
+from zoo.ops.levels import per_level, stride
+
+
+@pytest.mark.parametrize(
+    ("level", "pixels"),
+    [("P3", 8), ("P5", 32), pytest.param("P5_2", 32, id="a second level of that stride")],
+)
+def test_stride(level, pixels):
+    assert stride(level) == pixels
+
+
+@pytest.mark.parametrize("level", ["C3", "P", "P5x", "p5"])
+def test_other_names_are_no_levels(level):
+    with pytest.raises(ZooError, match=rf"no level '{level}'"):
+        stride(level)
+
+
+def test_one_for_all_or_one_for_each():
+    levels = {"P4": [0], "P5": [1]}
+    assert per_level("x", 2, levels) == {"P4": 2, "P5": 2}
+    assert per_level("x", {"P5": 1, "P4": 3}, levels) == {"P4": 3, "P5": 1}
+    with pytest.raises(ZooError, match=r"x has levels \['P3'\], the head has \['P4', 'P5'\]"):
+        per_level("x", {"P3": 1}, levels)
