@@ -437,3 +437,30 @@ def test_hue_wraps():
 def test_grey_has_no_colour():
     made = colour.grey(scene((3, 3, 9, 9)), np.random.default_rng(0), probability=1.0).image
     assert (made[..., 0] == made[..., 1]).all() and (made[..., 1] == made[..., 2]).all()
+
+
+# === Blur ===
+
+
+def test_blur_leaves_nothing_the_background_or_everything_as_it_is():
+    """A third of the time each; objects are sharp unless all is blurred, and then less so."""
+    image = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    example = Example(image, np.array([[30, 20, 90, 84]], np.float32), np.zeros(1, np.int32))
+    seen = []
+    for seed in range(90):
+        changed = call("blur", example, seed).image != image
+        inside = changed[20:84, 30:90].mean()
+        changed[20:84, 30:90] = False
+        seen.append((bool(inside > 0.5), bool(changed.any())))
+        assert inside in (0, 1) or inside > 0.9
+    counts = [seen.count(kind) for kind in ((False, False), (False, True), (True, True))]
+    assert sum(counts) == 90 and min(counts) > 15
+
+
+def test_a_turned_mosaic_is_computed_up_to_the_edge_of_what_shows():
+    white = Example(np.full((*SIZE, 3), 255, np.uint8), np.zeros((0, 4), np.float32), np.zeros(0))
+    made = mosaic(white, np.random.default_rng(0), draw=lambda: white, size=SIZE, probability=1.0)
+    turn = np.array([[1, 1e-4, 0], [-1e-4, 1, 0], [0, 0, 1]])
+    assert made.warp(shift(-20.3, -15.6) @ turn, (60, 70)).image.min() == 255
+    beyond = made.warp(shift(500, 0) @ turn, (60, 70)).image  # none of it shows
+    assert (beyond == 128).all()
