@@ -1,5 +1,7 @@
 """Every model of the family against the official cfgs: parameters, file sizes, order, grids."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 import zoo
 from zoo import config
 from zoo.darknet.order import darknet_order
-from zoo.darknet.weights import conv_shape
+from zoo.darknet.weights import stored_layers
 from zoo.errors import ZooError
 
 COCO = [str(number) for number in range(80)]
@@ -107,8 +109,7 @@ def test_every_config_has_its_count():
 @pytest.mark.parametrize("model", MODELS, indirect=True)
 def test_parameters_fill_the_official_file(model):
     assert model.count_params() == PARAMETERS[model.name]
-    shapes = [conv_shape(layer) for layer in darknet_order(model)]
-    floats = sum(shape.floats for shape in shapes)
+    floats = sum(stored.record.floats for stored in stored_layers(model))
     assert floats == PARAMETERS[model.name]
     assert 20 + 4 * floats == FILES.get(model.name, 20 + 4 * floats)
     assert model.stride == {"yolov4_p6": 64, "yolov4_p7": 128}.get(model.name, 32)
@@ -167,6 +168,40 @@ def test_convolutions_are_those_of_the_cfg_in_its_order(model, oracle_dir):
 def test_mistakes(model, overrides, sentence):
     with pytest.raises(ZooError, match=sentence):
         zoo.build(model, ["a"], overrides)
+
+
+# === Shapes and pictures ===
+
+
+@pytest.mark.parametrize("name", ["yolov3_tiny_3l", "yolov4_tiny_3l", "yolov4_csp_s_mish"])
+def test_grids_are_the_input_over_the_strides(name):
+    detector = zoo.build(name, ["a", "b", "c"])
+    raw = detector(np.zeros((1, 64, 96, 3), "float32"))
+    assert {level: tuple(values.shape) for level, values in raw.items()} == {
+        f"P{n}": (1, 64 // 2**n, 96 // 2**n, 3 * (5 + 3)) for n in (3, 4, 5)
+    }
+
+
+def test_a_sixth_level_wants_multiples_of_64():
+    narrow = ["model.backbone.widths=[8,8,8,8,8,8]", "model.backbone.depths=[1,1,1,1,1,1]"]
+    detector = zoo.build("yolov4_p6", ["a"], [*narrow, "model.neck.depth=1"])
+    raw = detector(np.zeros((1, 64, 128, 3), "float32"))
+    assert {level: tuple(values.shape) for level, values in raw.items()} == {
+        f"P{n}": (1, 64 // 2**n, 128 // 2**n, 4 * (5 + 1)) for n in (3, 4, 5, 6)
+    }
+    with pytest.raises(ZooError, match="multiples of 64 for yolov4_p6"):
+        detector.check_size([64, 96])
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz' dot is not installed")
+@pytest.mark.parametrize("name", ["yolov4_tiny", pytest.param("yolov4", marks=pytest.mark.slow)])
+def test_the_whole_model_is_drawn(name, tmp_path):
+    detector = zoo.build(name, ["a"])
+    file = tmp_path / "model.svg"
+    keras.utils.plot_model(detector, str(file), expand_nested=True, show_layer_names=True)
+    drawn = file.read_text()
+    missing = [layer.name for layer in darknet_order(detector) if layer.name not in drawn]
+    assert not missing
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Kill a tiny training again and again, resume it, and compare every bit with one left alone.
 
-    python tests/training/kill.py --runs 50          # a minute for three runs; both backends
+    python tests/training/kill.py --runs 50          # KERAS_BACKEND=jax for the other backend
+    python tests/training/kill.py --short            # one run, two signals
 
 Each training is a fork of this process, which has imported everything and computed nothing. It
 kills itself, for only it knows what it is doing: in an update, in a save, in an evaluation.
@@ -101,6 +102,11 @@ def evidence(directory):
     }
 
 
+#: Killed in a save while there is an older one, then asked to stop in an evaluation.
+SHORT = [(SAVE, 1, 0.002, signal.SIGKILL), (EVALUATION, 0, 0.1, signal.SIGTERM)]
+EXPECTED = [-signal.SIGKILL, 128 + signal.SIGTERM, 0]
+
+
 def some_moment(chance):
     """A moment at random: which event, how late, and up to a few milliseconds into it."""
     event = chance.choice([UPDATE, SAVE, EVALUATION])
@@ -112,11 +118,23 @@ def some_moment(chance):
 def interrupted(cfg, directory, moments):
     """Train with one signal after another, then to the end; the statuses of all attempts."""
     statuses = [attempt(cfg, directory, moment) for moment in moments]
-    while not statuses or statuses[-1] != 0:
-        statuses.append(attempt(cfg, directory))
-        if statuses[-1] not in (0, -signal.SIGKILL):
-            raise SystemExit(f"a run failed with status {statuses[-1]}")
+    statuses.append(attempt(cfg, directory))
+    if statuses[-1]:
+        raise SystemExit(f"the run failed with status {statuses[-1]} when it went on")
     return statuses
+
+
+def compare(cfg, directory, moments, expected):
+    """Interrupt one run and print how it went; its statuses, and what is not equal."""
+    begun = time.monotonic()
+    statuses = interrupted(cfg, directory, moments)
+    found = evidence(directory)
+    unequal = [key for key in expected if found[key] != expected[key]]
+    told = ", ".join(f"{event} {passes + 1}" for event, passes, *_ in moments)
+    verdict = f"DIFFERENT: {', '.join(unequal)}" if unequal else "equal"
+    seconds = time.monotonic() - begun
+    print(f"{directory.name}: {told}: {statuses}: {verdict}, {seconds:.0f} s", flush=True)
+    return statuses, unequal
 
 
 def main():
@@ -124,6 +142,7 @@ def main():
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--kills", type=int, default=2, help="of each run, at most")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--short", action="store_true", help="one run, moments that are known")
     options = parser.parse_args()
     chance = random.Random(options.seed)
     cfg = config.plain(config.compose("train", TINY))
@@ -133,18 +152,14 @@ def main():
         if attempt(cfg, alone):
             raise SystemExit("the run that is left alone failed")
         expected = evidence(alone)
+        if options.short:
+            statuses, unequal = compare(cfg, Path(folder) / "short", SHORT, expected)
+            raise SystemExit(statuses != EXPECTED or bool(unequal))
         for number in range(options.runs):
-            directory, begun = Path(folder) / str(number), time.monotonic()
             moments = [some_moment(chance) for _ in range(chance.randint(1, options.kills))]
-            statuses = interrupted(cfg, directory, moments)
-            found = evidence(directory)
-            unequal = [key for key in expected if found[key] != expected[key]]
+            statuses, unequal = compare(cfg, Path(folder) / str(number), moments, expected)
             different += bool(unequal)
             killed += statuses.count(-signal.SIGKILL)
-            told = ", ".join(f"{event} {passes + 1}" for event, passes, *_ in moments)
-            verdict = f"DIFFERENT: {', '.join(unequal)}" if unequal else "equal"
-            print(f"run {number}: {told}: {statuses}: {verdict}, "
-                  f"{time.monotonic() - begun:.0f} s", flush=True)  # fmt: skip
     print(f"{options.runs} runs, {killed} kills, {options.runs - different} equal to the bit")
     raise SystemExit(different > 0)
 

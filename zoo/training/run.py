@@ -22,6 +22,7 @@ from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.evaluation.pictures import save_examples
 from zoo.evaluation.report import print_metrics
+from zoo.report.page import write_report
 from zoo.training.atomic import write_text
 from zoo.training.callbacks import BestAndLast, Evaluation, ShortEpoch, SwapAverages
 from zoo.training.checkpoint import Checkpoint
@@ -33,7 +34,7 @@ from zoo.training.progress import TrainingProgress
 from zoo.training.record import Record
 from zoo.training.resumption import resume_point
 from zoo.training.saving import Checkpoints
-from zoo.training.transfer import freeze, transfer
+from zoo.training.transfer import freeze, initialise
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) 
         record.note(
             status="finished", metrics=metrics, best=best.best, last_sha256=best.last_sha256
         )
+    log.info("report: %s", write_report(directory))
     return metrics
 
 
@@ -148,10 +150,7 @@ def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
     """The detector of the config for the classes of `source`, with its initial weights, frozen."""
     detector = Detector({**cfg["model"], "image_size": cfg["image_size"]}, source.class_names)
     if cfg["weights"]:
-        import zoo
-
-        parts = cfg["transfer"]
-        report = transfer(detector, zoo.load(cfg["weights"]), parts)
+        report = initialise(detector, cfg["weights"], cfg["transfer"])
         log.info("weights of %s: %s", cfg["weights"], report)
     freeze(detector, cfg["freeze"])
     log.info(
@@ -218,6 +217,7 @@ def _callbacks(
         validation,
         every=options.pop("every"),
         epochs=cfg["epochs"],
+        directory=checkpoints.directory,
         batch_size=cfg["batch_size"],
         **options,
     )
@@ -250,7 +250,6 @@ def _conclude(metrics: dict[str, float], validation: Source, directory: Path) ->
     write_text(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     save_examples(best, validation, directory / "examples.png")
     print_metrics(metrics, title=f"{best.name} on {len(validation)} validation images")
-    log.info("run directory: %s", directory)
     return metrics
 
 

@@ -1,0 +1,239 @@
+"""Non-maximum suppression beside its peers, interleaved, on real outputs of yolov4-tiny.
+
+python benchmarks/nms.py --images DIR [--backends tensorflow,jax] [--torch-python PYTHON]
+
+2,535 boxes are an image at 416 pixels; 22,743, as many as yolov4 gives at 608, are nine such
+outputs side by side. The boxes kept are compared with a greedy NumPy reference before any timing.
+A peer that is not installed is reported as absent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+KEPT, IOU, SECONDS = 300, 0.45, 4.0
+TORCH_PEER = """
+import sys, time, numpy as np, torch, torchvision
+print(torchvision.__version__, flush=True)
+data = np.load(sys.argv[1])
+b, s, t = torch.tensor(data["boxes"]), torch.tensor(data["scores"]), float(data["threshold"])
+def run():
+    for boxes, scores in zip(b, s):
+        row, label = torch.nonzero(scores > t, as_tuple=True)
+        found = scores[row, label]
+        torchvision.ops.batched_nms(boxes[row], found, label, 0.45)[:300]
+for line in sys.stdin:
+    start = time.perf_counter(); run(); print(time.perf_counter() - start, flush=True)
+"""
+
+
+def reference(boxes, scores, threshold):
+    """(box, class) of one image's kept pairs, in falling order of score."""
+    row, label = np.nonzero(scores > threshold)
+    order = np.argsort(-scores[row, label], kind="stable")
+    row, label, kept = row[order], label[order], []
+    b, alive = boxes[row], np.ones(len(row), bool)
+    area = (b[:, 2] - b[:, 0]) * (b[:, 3] - b[:, 1])
+    for i in range(len(row)):
+        if not alive[i]:
+            continue
+        kept.append(i)
+        if len(kept) == KEPT:
+            break
+        low, high = np.maximum(b[i, :2], b[i:, :2]), np.minimum(b[i, 2:], b[i:, 2:])
+        inside = np.prod(np.maximum(high - low, 0), axis=1)
+        union = area[i] + area[i:] - inside
+        alive[i:] &= ~((inside > np.float32(IOU) * union) & (label[i:] == label[i]))
+    return row[kept], label[kept]
+
+
+def outputs(images):
+    """Real decoded outputs of eight pictures: boxes (8, 2535, 4), scores (8, 2535, 80)."""
+    import cv2
+
+    import zoo
+
+    detector = zoo.load("yolov4-tiny-coco")
+    files = sorted(Path(images).rglob("*.jpg"))[:8]
+    pictures = [cv2.resize(cv2.imread(str(file))[..., ::-1], (416, 416)) for file in files]
+    decoded = [
+        detector.head.decode(detector(np.float32(picture[None]) / 255, training=False))
+        for picture in pictures
+    ]
+    return tuple(np.concatenate([np.asarray(d[part]) for d in decoded]) for part in (0, 1))
+
+
+def tiled(boxes, scores):
+    offset = np.array([[i % 3, i // 3] * 2 for i in range(9)], "float32") / 3
+    which = [[(start + tile) % 8 for tile in range(9)] for start in range(8)]
+    b = [np.concatenate([boxes[i] / 3 + offset[k] for k, i in enumerate(row)]) for row in which]
+    s = [np.concatenate([scores[i] for i in row]) for row in which]
+    return np.stack(b)[:, :22743], np.stack(s)[:, :22743]
+
+
+def measure(backend, images, torch_python):
+    os.environ["KERAS_BACKEND"] = backend
+    boxes, scores = outputs(images)
+    cases = []
+    for b, s in ((boxes, scores), tiled(boxes, scores)):
+        for threshold in (0.25, 0.001):
+            for batch in (1, 8):
+                case = compare(backend, b, s, threshold, batch, torch_python)
+                print(json.dumps(case), flush=True)
+                cases.append(case)
+    return cases
+
+
+def compare(backend, boxes, scores, threshold, batch, torch_python):
+    from keras import ops
+
+    from zoo.nms.greedy import default
+    from zoo.ops.compile import xla
+
+    ours = xla(lambda b, s: default(b, s, score_threshold=threshold, max_detections=KEPT))
+    groups = [slice(i, i + batch) for i in range(0, 8, batch)]
+    inputs = [(ops.convert_to_tensor(boxes[g]), ops.convert_to_tensor(scores[g])) for g in groups]
+    same = True
+    for group, (b, s) in zip(groups, inputs, strict=True):
+        out = {k: ops.convert_to_numpy(v) for k, v in ours(b, s).items()}
+        for k, image in enumerate(range(group.start, group.stop)):
+            row, label = reference(boxes[image], scores[image], threshold)
+            n = out["count"][k]
+            same &= n == len(row) and np.array_equal(out["boxes"][k, :n], boxes[image][row])
+            same &= np.array_equal(out["classes"][k, :n], label)
+    calls = {"zoo": lambda i: ops.convert_to_numpy(ours(*inputs[i])["count"])}
+    peers(calls, boxes, scores, threshold, groups)
+    seconds = {name: [] for name in calls}
+    stop = time.perf_counter() + SECONDS
+    with torch_peer(torch_python, boxes[groups[0]], scores[groups[0]], threshold) as torch_run:
+        if torch_run:
+            seconds["torchvision"] = []
+        while time.perf_counter() < stop:
+            for i in range(len(groups)):
+                for name, call in calls.items():
+                    start = time.perf_counter()
+                    call(i)
+                    seconds[name].append(time.perf_counter() - start)
+            if torch_run:
+                seconds["torchvision"].append(torch_run())
+    ms = {k: round(1e3 * float(np.median(v)) / batch, 4) for k, v in seconds.items()}
+    ratios = {k: round(ms["zoo"] / v, 3) for k, v in ms.items() if k != "zoo"}
+    return {
+        "backend": backend, "boxes": boxes.shape[1], "threshold": threshold, "batch": batch,
+        "same_as_greedy": bool(same), "ms_per_image": ms, "zoo_over": ratios,
+    }  # fmt: skip
+
+
+def peers(calls, boxes, scores, threshold, groups):
+    try:
+        import tensorflow as tf
+    except ImportError:
+        return
+
+    @tf.function
+    def combined(b, s):
+        return tf.image.combined_non_max_suppression(
+            b, s, KEPT, KEPT, iou_threshold=IOU, score_threshold=threshold, clip_boxes=False
+        )
+
+    inputs = [(tf.constant(boxes[g][:, :, None]), tf.constant(scores[g])) for g in groups]
+    for pair in inputs:
+        combined(*pair)
+    calls["tf.image.combined_non_max_suppression"] = lambda i: combined(*inputs[i])[3].numpy()
+
+
+class torch_peer:
+    """torchvision in its own Python; entering gives a timed call, or None where it is absent."""
+
+    def __init__(self, python, boxes, scores, threshold):
+        self.python, self.arrays = python, (boxes, scores, threshold)
+
+    def __enter__(self):
+        self.process = None
+        if not self.python:
+            return None
+        self.file = tempfile.NamedTemporaryFile(suffix=".npz")
+        boxes, scores, threshold = self.arrays
+        np.savez(self.file.name, boxes=boxes, scores=scores, threshold=threshold)
+        self.process = subprocess.Popen(
+            [self.python, "-c", TORCH_PEER, self.file.name],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        if not self.process.stdout.readline():
+            return None
+        self.run()
+        return self.run
+
+    def run(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def __exit__(self, *_):
+        if self.process:
+            self.process.stdin.close()
+            self.process.wait()
+            self.file.close()
+
+
+def environment():
+    names = ("keras", "tensorflow-cpu", "jax", "numpy")
+    cpu = next(
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        platform.processor(),
+    )
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except ImportError:
+            found[name] = "absent"
+    return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), **found}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", required=True, help="folder of at least eight JPEG pictures")
+    parser.add_argument("--backends", default="tensorflow,jax")
+    parser.add_argument("--torch-python", help="a Python that has torchvision")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        measure(options.backends, options.images, options.torch_python)
+        return
+    cases = []
+    for backend in options.backends.split(","):
+        command = [sys.executable, __file__, "--one", "--images", options.images]
+        command += ["--backends", backend]
+        command += ["--torch-python", options.torch_python] if options.torch_python else []
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        cases += [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    env = environment()
+    env["torchvision"] = "present" if options.torch_python else "absent"
+    name = "-".join(env["cpu"].lower().split())
+    file = HERE / "results" / f"nms-{name}-{env['cores']}cores.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps({"environment": env, "cases": cases}, indent=1) + "\n")
+    for case in cases:
+        print(case)
+    print(file)
+
+
+if __name__ == "__main__":
+    main()
