@@ -1,5 +1,6 @@
 """Training samples as a function of (seed, position)."""
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -114,6 +115,16 @@ def test_sizes_change_every_ten_batches_and_boxes_with_them(shapes):
         labels = shapes.labels(made.index(position))
         expected = labels.boxes * (height / np.array([80, 64, 80, 64]))
         np.testing.assert_allclose(y["boxes"][: len(labels)], expected, rtol=1e-5)
+
+
+def test_a_later_start_gives_the_same_batches(shapes):
+    """As after a resume, in the middle of an epoch, with mosaics of earlier images."""
+    keys = {"size": (64, 64), "mode": "stretch", "batch_size": 2, "max_boxes": 24, "seed": 5,
+            "transforms": augmentation("scaled"), "scales": (0.5, 1)}  # fmt: skip
+    whole = list(itertools.islice(loader(shapes, **keys, num_threads=2), 25))
+    late = itertools.islice(loader(shapes, **keys, num_threads=0, start=17), 8)
+    for one, again in zip(whole[17:], late, strict=True):
+        assert_same(one, again)
 
 
 def test_batches_are_of_one_size(shapes):

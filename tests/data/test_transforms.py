@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scenes import SIZE, assert_on_pixels, background, call, of_class, pixels_of, scene
 
-from zoo.data.transforms import colour
 from zoo.data.transforms.boxes import covered
 from zoo.data.transforms.crop import darknet_crop, darknet_place
 from zoo.data.transforms.cutout import cutout
@@ -19,57 +19,6 @@ from zoo.data.transforms.mix import copy_paste, mixup
 from zoo.data.transforms.mosaic import mosaic, mosaic9
 from zoo.data.transforms.perspective import perspective
 from zoo.registry import TRANSFORMS
-
-SIZE = (96, 128)
-
-
-def scene(box, size=(80, 120), kind=0):
-    """Black, with one rectangle in the pure colour of its class; nothing may be written to."""
-    image = np.zeros((*size, 3), np.uint8)
-    left, top, right, bottom = box
-    image[top:bottom, left:right, kind] = 255
-    boxes, classes = np.array([box], np.float32), np.array([kind], np.int32)
-    for array in (image, boxes, classes):
-        array.flags.writeable = False
-    return Example(image, boxes, classes)
-
-
-def background(size=(80, 120)):
-    return Example(np.zeros((*size, 3), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0, int))
-
-
-def of_class(example, kind):
-    return example.boxes_xyxy[example.classes == kind]
-
-
-def pixels_of(image, kind):
-    """Box around the pixels of a class, or None."""
-    others = image[..., [c for c in range(3) if c != kind]].max(-1)
-    ys, xs = np.nonzero((image[..., kind].astype(int) - others) > 127)
-    return (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1) if len(xs) else None
-
-
-def assert_on_pixels(example, kind=0, tolerance=1.0):
-    """The one box of a class bounds the pixels of its colour: to a pixel, or IoU ≥ 0.9."""
-    boxes, seen = of_class(example, kind), pixels_of(example.image, kind)
-    if not len(boxes) or seen is None:  # dropped, or too thin to be seen
-        assert seen is None or min(seen[2] - seen[0], seen[3] - seen[1]) <= 3
-        return
-    (box,) = boxes
-    low, high = np.maximum(box[:2], seen[:2]), np.minimum(box[2:], seen[2:])
-    overlap = np.maximum(high - low, 0).prod()
-    areas = (box[2:] - box[:2]).prod() + (seen[2] - seen[0]) * (seen[3] - seen[1])
-    close = np.abs(box - seen).max() <= tolerance
-    assert close or overlap / (areas - overlap) >= 0.9, (box, seen)
-
-
-def call(name, example, seed=0, draw=background, size=SIZE, mode="stretch", **keys):
-    part = TRANSFORMS[name]
-    context = {"draw": draw, "size": size, "mode": mode}
-    wanted = inspect.signature(part).parameters
-    given = {key: value for key, value in context.items() if key in wanted}
-    return part(example, np.random.default_rng(seed), **given, **keys)
-
 
 # === What holds for every transform in the registry ===
 
@@ -391,49 +340,10 @@ def test_probability(name):
     assert abs(changed / 600 - 0.3) < 0.08  # four standard deviations
 
 
-# === Colour ===
-
-
-def test_darknets_change_of_colours(oracle_dir):
-    golden = dict(np.load(oracle_dir / "preprocess" / "hsv.npz"))
-    pixels = np.divide(golden["image_u8_hwc"], 255, dtype=np.float32)
-    cases = golden["params_hue_sat_exp"]
-    assert len(cases) == 6
-    for case, (hue, saturation, exposure) in enumerate(cases):
-        made = colour.distort(pixels, turn=float(hue), gains=(float(saturation), float(exposure)))
-        np.testing.assert_allclose(made.transpose(2, 0, 1), golden[f"out{case}"], atol=1e-5)
-
-
-def test_tables_are_close_to_darknets_floats():
-    # Muted, so that nothing saturates: tables do so before the way back to RGB, floats after it.
-    image = np.random.default_rng(0).integers(80, 160, (40, 40, 3), np.uint8)
-    example = Example(image, np.zeros((0, 4), np.float32), np.zeros(0, np.int32))
-    for seed in range(5):
-        exact, table = (
-            colour.darknet_hsv(example, np.random.default_rng(seed), exact=exact).image.astype(int)
-            for exact in (True, False)
-        )
-        assert np.abs(exact - image).mean() > 3
-        assert np.abs(exact - table).mean() < 1
-
-
-def test_gains_of_one_change_nothing_but_rounding():
-    image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
-    example = Example(image, np.zeros((0, 4), np.float32), np.zeros(0, np.int32))
-    made = colour.hsv(example, np.random.default_rng(0), hue=0, saturation=0, value=0)
-    assert np.abs(made.image.astype(int) - image).max() <= 6  # 180 hues
-
-
-def test_hue_wraps():
-    red = Example(np.full((2, 2, 3), (255, 0, 0), np.uint8), np.zeros((0, 4), np.float32),
-                  np.zeros(0, np.int32))  # fmt: skip
-    for seed in range(10):
-        turned = [colour.darknet_hsv(red, np.random.default_rng(seed), saturation=1, exposure=1,
-                                     exact=exact).image[0, 0].astype(int)
-                  for exact in (True, False)]  # fmt: skip
-        assert np.abs(turned[0] - turned[1]).max() <= 9  # 180 hues of 256³ colours
-
-
-def test_grey_has_no_colour():
-    made = colour.grey(scene((3, 3, 9, 9)), np.random.default_rng(0), probability=1.0).image
-    assert (made[..., 0] == made[..., 1]).all() and (made[..., 1] == made[..., 2]).all()
+def test_a_turned_mosaic_is_computed_up_to_the_edge_of_what_shows():
+    white = Example(np.full((*SIZE, 3), 255, np.uint8), np.zeros((0, 4), np.float32), np.zeros(0))
+    made = mosaic(white, np.random.default_rng(0), draw=lambda: white, size=SIZE, probability=1.0)
+    turn = np.array([[1, 1e-4, 0], [-1e-4, 1, 0], [0, 0, 1]])
+    assert made.warp(shift(-20.3, -15.6) @ turn, (60, 70)).image.min() == 255
+    beyond = made.warp(shift(500, 0) @ turn, (60, 70)).image  # none of it shows
+    assert (beyond == 128).all()

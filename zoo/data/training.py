@@ -120,8 +120,10 @@ class TrainingSamples:
     def _raw(self, position: int) -> Example:
         index = self.index(position)
         labels = self.source.labels(index)
-        real = ~labels.crowd
-        return Example(self.source.image(index), labels.boxes[real], labels.classes[real])
+        boxes, classes = labels.boxes, labels.classes
+        if labels.crowd.any():
+            boxes, classes = boxes[~labels.crowd], classes[~labels.crowd]
+        return Example(self.source.image(index), boxes, classes)
 
     def _partner(self, position: int, rng: np.random.Generator) -> int:
         # Before there are enough earlier images, later ones serve.

@@ -101,7 +101,7 @@ class Example:
         """
         boxes = moved(self.boxes_xyxy, matrix).astype(np.float32)
         whole = matrix if self.matrix is None else matrix @ self.matrix
-        return replace(self, matrix=whole, shape=size, fill=fill, boxes_xyxy=boxes)
+        return Example(self.pixels, boxes, self.classes, whole, size, fill, self.tones)
 
     def tone(self, function: Tone) -> Example:
         """Change colours, when the pixels are looked at."""
@@ -123,7 +123,7 @@ class Example:
         height, width = self.size
         boxes = np.clip(self.boxes_xyxy, 0, np.array([width, height] * 2, np.float32))
         rows = ((boxes[:, 2:] - boxes[:, :2]) >= min_side).all(axis=1)
-        return replace(self, boxes_xyxy=boxes).keep(rows)
+        return replace(self, boxes_xyxy=boxes[rows], classes=self.classes[rows])
 
 
 # === Matrices of continuous pixels: the pixel in column 0 covers [0, 1] ===

@@ -84,7 +84,7 @@ def mosaic9(
 
 def _places(count: int) -> list[tuple[float, float]]:
     """Where tiles touch their cells, row by row: 1 its end, ½ its middle, 0 its beginning."""
-    steps = np.linspace(1, 0, count)
+    steps = [1 - step / (count - 1) for step in range(count)]
     return [(x, y) for y in steps for x in steps]
 
 
