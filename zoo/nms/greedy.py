@@ -52,9 +52,7 @@ def greedy(
         As `zoo.nms.candidates.detections`, k = `max_detections`.
     """
     size = min(CHUNK, -(-max_candidates // BLOCK) * BLOCK)
-    pool = Pool(
-        boxes, scores, size=size, score_threshold=score_threshold, multi_label=multi_label
-    )
+    pool = Pool(boxes, scores, size=size, score_threshold=score_threshold, multi_label=multi_label)
     rule = Rule(
         by_iou if beta is None else by_distance_iou(beta),
         iou_threshold,

@@ -107,9 +107,7 @@ def _candidates(
     boxes: Any, scores: Any, score_threshold: float, max_candidates: int, multi_label: bool
 ) -> tuple[Pool, Any]:
     size = -(-max_candidates // BLOCK) * BLOCK
-    pool = Pool(
-        boxes, scores, size=size, score_threshold=score_threshold, multi_label=multi_label
-    )
+    pool = Pool(boxes, scores, size=size, score_threshold=score_threshold, multi_label=multi_label)
     rows = pool.draw(pool.best, pool.start()).rows
     inside = ops.arange(size) < max_candidates
     return pool, ops.where(inside[None, None], rows, 0.0)
