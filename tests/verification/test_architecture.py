@@ -138,7 +138,7 @@ def test_the_first_difference_is_named(yolov4_tiny, oracle_dir, old, new, messag
 def test_one_convolution_more(yolov4_tiny, oracle_dir):
     text = (oracle_dir / "cfg" / "yolov4-tiny.cfg").read_text()
     more = "\n[convolutional]\nfilters=8\nsize=1\nstride=1\nactivation=linear\n"
-    with pytest.raises(ZooError, match="the model has 21 convolutions, changed.cfg has 22"):
+    with pytest.raises(ZooError, match=r"the model has 21 convolutions, changed\.cfg has 22"):
         refusal(yolov4_tiny, text + more)
 
 

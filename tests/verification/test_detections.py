@@ -62,6 +62,13 @@ def test_verdict(ours, theirs, rows, order, verdict):
     assert (row.same_rows, row.same_order, row.verdict) == (rows, order, verdict)
 
 
+def test_the_last_of_too_many_candidates_is_open():
+    ours, theirs = found(A, B), Known(found(A, B, (0, 0.595, 90)))
+    (whole,) = compare_detections(ours, theirs, PICTURE)
+    (cut,) = compare_detections(ours, theirs, PICTURE, cut=True)
+    assert (whole.verdict, cut.verdict) == ("differs", "agrees")
+
+
 def test_errors_are_relative_to_the_picture():
     (row,) = compare_detections(found(A, (1, 0.605, 52)), Known(found(A, B)), PICTURE)
     assert row.max_box_error == pytest.approx(2 / 200)

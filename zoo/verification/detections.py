@@ -37,10 +37,17 @@ class DetectionRow:
     verdict: str
 
 
-def detections(detector: Any, picture: Input, threshold: float) -> Any:
-    """Of the model as a user calls it, compiled; `supervision.Detections` in pixels."""
+def detections(detector: Any, picture: Input, threshold: float) -> tuple[Any, bool]:
+    """Of the model as a user calls it, compiled.
+
+    Returns:
+        `supervision.Detections` in pixels, and whether there were more candidates than are looked
+        at, as untrained weights have them.
+    """
     predictor = detector.predictor(score_threshold=threshold, **LIMITS)
-    return to_pixels(predictor.predict_on_batch(picture.network[None]), picture)
+    outputs = predictor.predict_on_batch(picture.network[None])
+    cut = int(outputs["candidates"][0]) > LIMITS["max_candidates"]
+    return to_pixels(outputs, picture), cut
 
 
 def above(found: Any, threshold: float) -> Any:
@@ -51,16 +58,30 @@ def above(found: Any, threshold: float) -> Any:
     return found[found.confidence > threshold]
 
 
-def compare_detections(ours: Any, reference: Reference, picture: Input) -> list[DetectionRow]:
-    """The detections of ours and of the reference at each threshold that it knows."""
-    return [
-        _detection_row(above(ours, t), reference.detections(t), t, reference.tolerances, picture)
-        for t in reference.thresholds
-    ]
+def compare_detections(
+    ours: Any, reference: Reference, picture: Input, *, cut: bool = False
+) -> list[DetectionRow]:
+    """The detections of ours and of the reference at each threshold that it knows.
+
+    Args:
+        ours: the model's, above the lowest of the thresholds.
+        reference: the reference's.
+        picture: what both have seen.
+        cut: candidates were left out; then which is the last of them is as open as what lies at
+            the threshold itself.
+    """
+    rows = []
+    for threshold in reference.thresholds:
+        mine, theirs = above(ours, threshold), reference.detections(threshold)
+        limits = [threshold]
+        if cut and len(mine) and len(theirs):
+            limits += [mine.confidence.min(), theirs.confidence.min()]
+        rows.append(_detection_row(mine, theirs, limits, reference.tolerances, picture))
+    return rows
 
 
 def _detection_row(
-    ours: Any, theirs: Any, threshold: float, tolerances: Tolerances, picture: Input
+    ours: Any, theirs: Any, limits: list[float], tolerances: Tolerances, picture: Input
 ) -> DetectionRow:
     height, width = picture.geometry.original
     pairs = _pairs(ours, theirs)
@@ -70,11 +91,11 @@ def _detection_row(
     box = difference(ours.xyxy[mine] / unit, theirs.xyxy[yours] / unit).absolute
     score = difference(ours.confidence[mine], theirs.confidence[yours]).absolute
     alone = [*np.delete(ours.confidence, mine), *np.delete(theirs.confidence, yours)]
-    rows = all(abs(score - threshold) <= tolerances.score for score in alone)
+    rows = all(min(abs(np.subtract(limits, one))) <= tolerances.score for one in alone)
     order = _same_order(mine, theirs.confidence[yours], tolerances.score)
     good = rows and order and box <= tolerances.box and score <= tolerances.score
     return DetectionRow(
-        threshold, len(ours), len(theirs), rows, order, box, score, AGREES if good else DIFFERS
+        limits[0], len(ours), len(theirs), rows, order, box, score, AGREES if good else DIFFERS
     )
 
 

@@ -87,7 +87,7 @@ def verify(
         golden.attach(planned, detector.cfg["nms"]["name"], picture)
         known = golden
     rows = compare_layers(detector, planned, graph, tensors, known, picture, progress=progress)
-    ours = detections(detector, picture, min(known.thresholds))
+    ours, cut = detections(detector, picture, min(known.thresholds))
     found = Certificate(
         model={"name": detector.name, "preset": preset, "parameters": detector.count_params()},
         cfg=file_facts(cfg),
@@ -96,7 +96,7 @@ def verify(
         source={"name": picture.name, "sha256": picture.sha256, "size": size, "resize": mode},
         tolerances=dataclasses.asdict(known.tolerances),
         layers=rows,
-        detections=compare_detections(ours, known, picture),
+        detections=compare_detections(ours, known, picture, cut=cut),
     )
     if isinstance(known, OpenCV) and data is not None:
         found.ap = _ap(detector, known, data, {**(evaluation or {}), "progress": progress})
