@@ -36,12 +36,14 @@ def trained(tmp_path_factory):
 def test_a_run_leaves_its_config_scores_weights_and_pictures(trained):
     directory, _ = trained
     names = {"config.yaml", "metrics.json", "best.keras", "last.keras", "examples.png",
-             "history.csv"}  # fmt: skip
+             "history.csv", "evaluation.json", "report.html"}  # fmt: skip
     assert names <= {file.name for file in directory.iterdir()}
     metrics = json.loads((directory / "metrics.json").read_text())
     assert list(metrics)[:3] == ["AP", "AP50", "AP75"]
     assert len(metrics) == 12
     assert (directory / "wandb").is_dir()
+    # The report is about the best weights, whichever evaluation was the last.
+    assert json.loads((directory / "evaluation.json").read_text())["metrics"] == metrics
 
 
 def test_progress_tells_losses_speed_and_time_left(trained):

@@ -3,8 +3,8 @@ import pytest
 
 from zoo.data.sample import Labels
 from zoo.evaluation.analysis import analyse
+from zoo.evaluation.best_and_worst import ranked, save_best_and_worst
 from zoo.evaluation.coco import coco_numbers, ground_truth
-from zoo.evaluation.examples import ranked, save_examples
 from zoo.evaluation.run import Result
 
 
@@ -135,7 +135,7 @@ def test_nothing_detected():
 
 
 def test_examples_are_small_and_their_boxes_relative(analysis, tmp_path):
-    worst, best = save_examples(result(*ROWS), analysis, tmp_path)
+    worst, best = save_best_and_worst(result(*ROWS), analysis, tmp_path)
     assert (worst["kind"], worst["id"], worst["file"]) == ("worst", "pet-1", "worst-1.jpg")
     assert (best["kind"], best["id"], best["width"], best["height"]) == ("best", "pet-0", 480, 240)
     assert best["truth"] == [[0, 0, 0, 0.2, 0.4], [0, 0.25, 0.5, 0.45, 0.9]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.evaluation.analysis import analyse
-from zoo.evaluation.examples import save_examples
+from zoo.evaluation.best_and_worst import save_best_and_worst
 from zoo.evaluation.run import Result
 
 PICTURES = "pictures"
@@ -33,7 +33,7 @@ def save_evaluation(
     """
     directory.mkdir(parents=True, exist_ok=True)
     found = {"settings": dict(settings or {}), **analyse(result)}
-    found["pictures"] = save_examples(result, found, directory / PICTURES)
+    found["pictures"] = save_best_and_worst(result, found, directory / PICTURES)
     unfinished = directory / "unfinished-evaluation.json"
     unfinished.write_text(json.dumps(found) + "\n", encoding="utf-8")
     os.replace(unfinished, directory / "evaluation.json")

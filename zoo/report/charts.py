@@ -151,7 +151,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
         axes.grid(visible=False)
         axes.invert_yaxis()
 
-    side = 2.6 + 0.24 * len(names)
+    side = max(5.4, 2.6 + 0.24 * len(names))
     return _svg(draw, (side, side), name="confusion")
 
 

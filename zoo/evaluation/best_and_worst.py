@@ -30,7 +30,7 @@ def ranked(per_image: Sequence[Sequence[int]]) -> list[int]:
     return [int(index) for index in order if objects[index]]
 
 
-def save_examples(
+def save_best_and_worst(
     result: Result, analysis: Mapping[str, Any], directory: Path, *, count: int = 6
 ) -> list[dict[str, Any]]:
     """Write JPEGs of the worst and the best images and say what is on them.
