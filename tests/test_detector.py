@@ -11,24 +11,10 @@ from zoo import config
 from zoo.detector import Detector
 from zoo.errors import ZooError
 
-#: Parameters of the official cfgs with 80 classes: float counts of their weights files.
-PARAMETERS = {
-    "yolov3": 62_001_757,
-    "yolov3_tiny": 8_858_734,
-    "yolov4": 64_429_405,
-    "yolov4_tiny": 6_062_814,
-}
-COCO = [str(number) for number in range(80)]
-
 
 @pytest.fixture(scope="module")
 def tiny():
     return zoo.build("yolov4_tiny", ["a", "b", "c"])
-
-
-@pytest.mark.parametrize("model", config.options("model"))
-def test_parameters_equal_the_official_cfg(model):
-    assert zoo.build(model, COCO).count_params() == PARAMETERS[model]
 
 
 @pytest.mark.parametrize("model", ["yolov3_tiny", "yolov4_tiny"])
@@ -72,11 +58,9 @@ def test_freezing_by_part_name():
 
 
 @pytest.mark.parametrize("size", [100, [416, 400], [0, 32], "big", [32, 32, 32]])
-def test_a_size_that_is_no_multiple_of_32_is_refused(size):
-    from zoo.detector import check_size
-
-    with pytest.raises(ZooError, match="multiples of 32"):
-        check_size(size)
+def test_a_size_that_is_no_multiple_of_the_coarsest_stride_is_refused(tiny, size):
+    with pytest.raises(ZooError, match="multiples of 32 for yolov4_tiny"):
+        tiny.check_size(size)
 
 
 def test_keras_archive_predicts_the_same_in_a_new_process(tiny, tmp_path):

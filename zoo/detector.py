@@ -10,23 +10,22 @@ import keras
 from zoo import config
 from zoo.errors import ZooError
 from zoo.ops.compile import xla
+from zoo.ops.levels import stride
 from zoo.registry import BACKBONES, NECKS
 
 if TYPE_CHECKING:
     import supervision
 
 PARTS = ("backbone", "neck", "head")
-#: Every side of an input is a multiple of the coarsest stride.
-STRIDE = 32
 
 
 @keras.saving.register_keras_serializable("zoo")
 class Detector(keras.Model):
     """A backbone, a neck and a head in one model, with their loss and their decoding.
 
-    Calling it on images, float (batch, height, width, 3) in [0, 1], RGB, sides multiples of 32,
-    gives the head's raw predictions. `compile` and `fit` train it with the loss of its config;
-    `detect` goes from files or arrays to boxes.
+    Calling it on images, float (batch, height, width, 3) in [0, 1], RGB, sides multiples of
+    `stride`, gives the head's raw predictions. `compile` and `fit` train it with the loss of its
+    config; `detect` goes from files or arrays to boxes.
 
     Args:
         model: plain config as in `conf/model`: backbone, neck, head, loss, nms, image_size
@@ -48,7 +47,8 @@ class Detector(keras.Model):
         super().__init__(images, predict(neck(backbone(images))), **kwargs)
         self.cfg = cfg
         self.class_names = list(class_names)
-        self.image_size = check_size(cfg["image_size"])
+        self.stride = _coarsest(backbone.output, neck.output)
+        self.image_size = self.check_size(cfg["image_size"])
         self.resize = cfg.get("resize", "stretch")
         self.head = head
         self._loss_of = config.build("loss", cfg["loss"], head) if "loss" in cfg else None
@@ -101,6 +101,21 @@ class Detector(keras.Model):
 
     # === Prediction ===
 
+    def check_size(self, size: Any) -> tuple[int, int]:
+        """(height, width) from one side or a pair.
+
+        Raises:
+            ZooError: a side is not a positive multiple of `stride`, that of the coarsest level.
+        """
+        sides = (size, size) if isinstance(size, int) else tuple(size)
+        whole = [isinstance(side, int) and side > 0 and side % self.stride == 0 for side in sides]
+        if len(sides) != 2 or not all(whole):
+            raise ZooError(
+                f"image_size {size}: height and width must be multiples of {self.stride} "
+                f"for {self.name}"
+            )
+        return sides
+
     def predictor(self, **limits: Any) -> keras.Model:
         """A model of images to boxes: this detector, its decoding and its NMS, weights shared.
 
@@ -111,7 +126,7 @@ class Detector(keras.Model):
         Returns:
             A model whose output is boxes (batch, k, 4) xyxy relative to the network input, scores
             (batch, k), classes (batch, k), count (batch,), candidates (batch,); see
-            `zoo.ops.nms.suppress`.
+            `zoo.nms.candidates.detections`.
         """
         nms = {**self.cfg["nms"], **limits}
         key = repr(sorted(nms.items()))
@@ -169,6 +184,11 @@ def _wrap(name: str, upstream: Any, part: Callable[[Any], dict[str, Any]]) -> ke
     return keras.Model(inputs, part(inputs), name=name)
 
 
+def _coarsest(*pyramids: Mapping[str, Any]) -> int:
+    """The largest stride of the levels of some pyramids: level n has stride 2ⁿ."""
+    return max(stride(level) for pyramid in pyramids for level in pyramid)
+
+
 @keras.saving.register_keras_serializable("zoo")
 class DecodeAndSuppress(keras.layers.Layer):
     """Raw predictions → fixed-size detections: the head's decoding and an NMS, XLA-compiled.
@@ -196,13 +216,13 @@ class DecodeAndSuppress(keras.layers.Layer):
         return config.build("nms", self.settings["nms"], boxes, scores)
 
     def call(self, predictions: dict[str, Any]) -> dict[str, Any]:
-        """As `zoo.ops.nms.suppress`, boxes relative to the network input."""
+        """As `zoo.nms.candidates.detections`, boxes relative to the network input."""
         return self._run(predictions)
 
     def compute_output_spec(self, predictions: dict[str, Any]) -> dict[str, Any]:
         """Shapes of the detections; the batch stays open."""
         nms = self.settings["nms"]
-        kept = min(nms.get("max_candidates", 1024), nms.get("max_detections", 300))
+        kept = nms.get("max_detections", 300)
         batch = next(iter(predictions.values())).shape[0]
         return {
             "boxes": keras.KerasTensor((batch, kept, 4), "float32"),
@@ -215,15 +235,3 @@ class DecodeAndSuppress(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Keyword arguments that make this layer again."""
         return {**super().get_config(), **self.settings}
-
-
-def check_size(size: Any) -> tuple[int, int]:
-    """(height, width) from one side or a pair.
-
-    Raises:
-        ZooError: a side is not a positive multiple of 32.
-    """
-    sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or any(not isinstance(s, int) or s <= 0 or s % STRIDE for s in sides):
-        raise ZooError(f"image_size {size}: height and width must be multiples of {STRIDE}")
-    return sides

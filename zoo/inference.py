@@ -47,13 +47,11 @@ def detect(
     Yields:
         The picture's name and its detections: xyxy in pixels of the original, not clipped to it.
     """
-    from zoo.detector import check_size
-
     limits: dict[str, Any] = {"score_threshold": score_threshold}
     if iou_threshold is not None:
         limits["iou_threshold"] = iou_threshold
     predictor = detector.predictor(**limits)
-    size = check_size(image_size) if image_size is not None else detector.image_size
+    size = detector.check_size(image_size) if image_size is not None else detector.image_size
     found = pictures(source)
     for start in range(0, len(found), batch_size):
         chunk = found[start : start + batch_size]

@@ -13,7 +13,6 @@ from gradients import parts_and_gradients
 from zoo.head.yolo import YoloHead
 from zoo.loss.yolo import YoloLoss
 
-MODELS = ["yolov3", "yolov4", "yolov4-tiny"]
 SCENES = [
     "96x96_c3_mixed",
     "96x96_c3_cell",
@@ -21,6 +20,14 @@ SCENES = [
     "160x96_c3_mixed",
     "96x64_c80_mixed",
 ]
+MODELS = {
+    "yolov3": SCENES,
+    "yolov4": SCENES,
+    "yolov4-tiny": SCENES,
+    "yolov4-csp": SCENES,
+    "yolov4-csp-swish": SCENES[:4],
+    "yolov4-p5": SCENES[:4],
+}
 SWITCHES = [
     "switch_iou_yolov4",
     "switch_giou_yolov4",
@@ -28,16 +35,34 @@ SWITCHES = [
     "switch_max_delta_yolov4",
     "switch_label_smooth_yolov4-tiny",
     "switch_truth_thresh_yolov3",
+    "switch_truth_thresh_smooth_yolov4-csp",
+    "switch_focal_yolov3",
+    "switch_counters_yolov4",
 ]
-# Darknet's key → ours, of the keys that are one for all levels here.
+CASES = [f"{model}_{scene}" for model, scenes in MODELS.items() for scene in scenes] + SWITCHES
+
+
+def numbers(text: str) -> list[float]:
+    return [float(number) for number in text.split(",")]
+
+
+# Darknet's key → ours, and how its value reads.
 KEYS = {
-    "ignore_thresh": "ignore_threshold",
-    "truth_thresh": "truth_threshold",
-    "iou_thresh": "iou_threshold",
-    "iou_normalizer": "box_normalizer",
-    "max_delta": "max_delta",
-    "label_smooth_eps": "label_smoothing",
+    "iou_loss": ("box", str),
+    "ignore_thresh": ("ignore_threshold", float),
+    "truth_thresh": ("truth_threshold", float),
+    "iou_thresh": ("iou_threshold", float),
+    "iou_normalizer": ("box_normalizer", float),
+    "obj_normalizer": ("objectness_normalizer", float),
+    "cls_normalizer": ("class_normalizer", float),
+    "max_delta": ("max_delta", float),
+    "label_smooth_eps": ("label_smoothing", float),
+    "objectness_smooth": ("objectness_smooth", lambda text: text == "1"),
+    "focal_loss": ("focal", lambda text: text == "1"),
+    "counters_per_class": ("class_counts", numbers),
 }
+#: What Darknet takes where a section says nothing.
+DEFAULTS = {"iou_loss": "mse", "objectness_smooth": "0"}
 
 
 def yolo_sections(cfg: str) -> list[dict[str, str]]:
@@ -61,26 +86,34 @@ def xyxy_pixels(rows: np.ndarray, width: int, height: int) -> dict[str, np.ndarr
 @functools.cache
 def loss_of(cfg: str, strides: tuple[int, ...], classes: int) -> YoloLoss:
     """The loss that a cfg describes; one object for equal cfgs, which JAX compiles once."""
-    sections = yolo_sections(cfg)
     levels = [f"P{stride.bit_length() - 1}" for stride in strides]
-    pixels = np.array(sections[0]["anchors"].split(","), float).reshape(-1, 2)
+    sections = dict(zip(levels, yolo_sections(cfg), strict=True))
+    first = sections[levels[0]]
     head = YoloHead(
         num_classes=classes,
-        anchors=pixels.tolist(),
+        anchors=np.reshape(numbers(first["anchors"]), (-1, 2)).tolist(),
         masks={
             level: [int(index) for index in section["mask"].split(",")]
-            for level, section in zip(levels, sections, strict=True)
+            for level, section in sections.items()
         },
-        scale_xy={
-            level: float(section.get("scale_x_y", 1))
-            for level, section in zip(levels, sections, strict=True)
-        },
+        scale_xy={level: float(section.get("scale_x_y", 1)) for level, section in sections.items()},
+        new_coords=first.get("new_coords") == "1",
     )
-    options = {ours: float(sections[0][key]) for key, ours in KEYS.items() if key in sections[0]}
-    return YoloLoss(head, box=sections[0].get("iou_loss", "mse"), **options)
+    sections = {level: {**DEFAULTS, **section} for level, section in sections.items()}
+    options = {
+        ours: {level: read(section[key]) for level, section in sections.items()}
+        for key, (ours, read) in KEYS.items()
+        if key in sections[levels[0]]
+    }
+    return YoloLoss(head, **options)
 
 
-@pytest.mark.parametrize("case", [f"{m}_{s}" for m in MODELS for s in SCENES] + SWITCHES)
+def test_every_case_is_compared(oracle_dir: Path):
+    found = {file.stem for file in (oracle_dir / "train/heads").glob("*.npz")}
+    assert found == set(CASES)
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_gradient_and_cost_equal_darknet(oracle_dir: Path, case):
     with np.load(oracle_dir / f"train/heads/{case}.npz") as golden:
         golden = dict(golden)

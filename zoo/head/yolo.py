@@ -11,11 +11,12 @@ from keras import ops
 
 from zoo.errors import ZooError
 from zoo.layer.convolution import ConvBN
-from zoo.ops.levels import per_level
+from zoo.ops.levels import per_level, stride
+from zoo.registry import LAYERS
 
 
 class YoloHead:
-    """A 3×3 and a 1×1 convolution per level; boxes relative to anchors [yolov3, §2.1].
+    """Two convolutions per level, the last 1×1; boxes relative to anchors [yolov3, §2.1].
 
     Args:
         num_classes: classes that a box can have, independently of each other.
@@ -24,12 +25,21 @@ class YoloHead:
             Darknet's [yolo] sections.
         scale_xy: how far a centre may leave its cell, as a factor ≥ 1 (Darknet's `scale_x_y`), one
             for all levels or one a level.
-        widths: channels of the 3×3 convolution of each level; by default twice its input's.
+        new_coords: the predictions are probabilities: the last convolution ends in a sigmoid, and
+            nothing after it takes one; sizes are bounded, see `cxcywh` [scaled-yolov4].
+        widths: channels of the first convolution of each level; by default twice its input's. 0
+            leaves it out: the neck ends in it.
+        size: side of the kernel of the first convolution.
+        attention: name of a registered layer, e.g. `"sam"`; it and a 1×1 convolution follow the
+            first [cspx-p7-mish.cfg].
+        after_neck: where Darknet's files hold the heads: all after the whole neck, instead of each
+            as soon as its features exist.
         activation: name of a registered layer.
         prior: objectness probability that a fresh head predicts [retinanet, §4.1].
 
     Raises:
-        ZooError: a mask points outside the anchors, or a mapping misses a level.
+        ZooError: a mask points outside the anchors, a mapping misses a level, or attention has
+            no convolution before it.
     """
 
     def __init__(
@@ -39,16 +49,24 @@ class YoloHead:
         anchors: Sequence[Sequence[float]],
         masks: Mapping[str, Sequence[int]],
         scale_xy: float | Mapping[str, float] = 1.0,
-        widths: Mapping[str, int] | None = None,
+        new_coords: bool = False,
+        widths: int | Mapping[str, int | None] | None = None,
+        size: int = 3,
+        attention: str | None = None,
+        after_neck: bool = False,
         activation: str = "leaky_relu",
         prior: float = 0.01,
     ):
         self.num_classes = num_classes
         self.anchors = [[float(side) for side in anchor] for anchor in anchors]
         self.masks = {level: list(mask) for level, mask in masks.items()}
-        self.strides = {level: 2 ** int(level[1:]) for level in masks}
+        self.strides = {level: stride(level) for level in masks}
         self.scale_xy = per_level("head scale_xy", scale_xy, self.masks)
+        self.new_coords = new_coords
         self.widths = per_level("head widths", widths, self.masks)
+        self.size = size
+        self.attention = attention
+        self.after_neck = after_neck
         self.activation = activation
         self.prior = prior
         for level, mask in self.masks.items():
@@ -56,12 +74,15 @@ class YoloHead:
                 raise ZooError(
                     f"head masks {level}: {mask} points outside the {len(self.anchors)} anchors"
                 )
+        if attention and 0 in self.widths.values():
+            raise ZooError(f"head attention {attention!r} needs widths other than 0")
 
     def __call__(self, pyramid: Mapping[str, Any]) -> dict[str, Any]:
         """Raw predictions of each level, float32 (batch, h, w, anchors·(5 + classes)).
 
         Channel anchor·(5 + classes) + entry; the entries are tx, ty, tw, th, objectness and the
-        classes [yolo_layer.c:entry_index].
+        classes [yolo_layer.c:entry_index]. With `new_coords` each is the sigmoid
+        of that, in [0, 1].
 
         Raises:
             ZooError: the neck does not give a level that `masks` names.
@@ -71,16 +92,27 @@ class YoloHead:
         return {level: self._level(level, pyramid[level]) for level in self.masks}
 
     def _level(self, level: str, features: Any) -> Any:
-        width = self.widths[level] or 2 * features.shape[-1]
+        width = self.widths[level]
+        x = self._first(level, features, 2 * features.shape[-1] if width is None else width)
         filters = len(self.masks[level]) * (5 + self.num_classes)
-        x = ConvBN(width, 3, activation=self.activation, name=f"{level}_conv")(features)
-        predict = ConvBN(filters, 1, activation="linear", normalize=False, name=f"{level}_predict")
+        last = "sigmoid" if self.new_coords else "linear"
+        predict = ConvBN(filters, 1, activation=last, normalize=False, name=f"{level}_predict")
         x = predict(x)
         predict.convolution.bias.assign(self._bias(level))
         return keras.layers.Activation("linear", dtype="float32", name=f"{level}_raw")(x)
 
+    def _first(self, level: str, x: Any, width: int) -> Any:
+        """What comes before the prediction, of `width` channels; nothing if that is 0."""
+        if not width:
+            return x
+        x = ConvBN(width, self.size, activation=self.activation, name=f"{level}_conv")(x)
+        if self.attention is None:
+            return x
+        x = LAYERS.build({"name": self.attention}, name=f"{level}_attention")(x)
+        return ConvBN(width, 1, activation=self.activation, name=f"{level}_conv2")(x)
+
     def _bias(self, level: str) -> Any:
-        """Zero but for the objectness entries, whose sigmoid is `prior`."""
+        """Zero but for the objectness entries, whose sigmoid is `prior`, with `new_coords` too."""
         entries = [0.0] * (5 + self.num_classes)
         entries[4] = math.log(self.prior / (1 - self.prior))
         return entries * len(self.masks[level])
@@ -105,32 +137,39 @@ class YoloHead:
         raw = ops.reshape(raw, (batch, height, width, count, 5 + self.num_classes))
         centre, size = self.cxcywh(level, raw[..., 0:4])
         boxes = ops.concatenate([centre - size / 2, centre + size / 2], axis=-1)
-        scores = ops.sigmoid(raw[..., 4:5]) * ops.sigmoid(raw[..., 5:])
+        probabilities = self.probabilities(raw[..., 4:])
+        scores = probabilities[..., 0:1] * probabilities[..., 1:]
         total = height * width * count
         return (
             ops.reshape(boxes, (batch, total, 4)),
             ops.reshape(scores, (batch, total, self.num_classes)),
         )
 
+    def probabilities(self, raw: Any) -> Any:
+        """Raw entries of any shape as probabilities: σ(t), or t itself with `new_coords`."""
+        return raw if self.new_coords else ops.sigmoid(raw)
+
     def cxcywh(self, level: str, raw_boxes: Any) -> tuple[Any, Any]:
         """Centres and sizes of raw boxes (batch, h, w, anchors, 4), relative to the network input.
 
-        X = s·σ(tx) − (s − 1)/2, centre = (cell + X) / grid, size = e^t · anchor / input
+        X = s·σ(tx) − (s − 1)/2, centre = (cell + X) / grid, size = e^t · anchor / input; with
+        `new_coords` X = s·tx − (s − 1)/2 and size = 4t² · anchor / input
         [yolo_layer.c:get_yolo_box]. Each is (batch, h, w, anchors, 2), x or width first.
         """
         height, width = ops.shape(raw_boxes)[1:3]
         scale = self.scale_xy[level]
         columns = ops.reshape(ops.arange(width, dtype="float32"), (1, 1, -1, 1))
         rows = ops.reshape(ops.arange(height, dtype="float32"), (1, -1, 1, 1))
-        offset = scale * ops.sigmoid(raw_boxes[..., 0:2]) - (scale - 1) / 2
+        offset = scale * self.probabilities(raw_boxes[..., 0:2]) - (scale - 1) / 2
         grid_width, grid_height = ops.cast(width, "float32"), ops.cast(height, "float32")
         x = (columns + offset[..., 0]) / grid_width
         y = (rows + offset[..., 1]) / grid_height
         anchors = [self.anchors[index] for index in self.masks[level]]
         anchor_sizes = ops.convert_to_tensor(anchors, dtype="float32")
-        stride = self.strides[level]
-        size = ops.exp(raw_boxes[..., 2:4]) * anchor_sizes
+        pixels = self.strides[level]
+        sides = raw_boxes[..., 2:4]
+        size = (4 * ops.square(sides) if self.new_coords else ops.exp(sides)) * anchor_sizes
         size = ops.stack(
-            [size[..., 0] / (grid_width * stride), size[..., 1] / (grid_height * stride)], axis=-1
+            [size[..., 0] / (grid_width * pixels), size[..., 1] / (grid_height * pixels)], axis=-1
         )
         return ops.stack([x, y], axis=-1), size

@@ -11,6 +11,9 @@ from zoo.loss.assignment import Assignment, Truth, relative
 from zoo.loss.box_deltas import Boxes
 from zoo.ops.boxes import cxcywh_to_xyxy, pairwise_iou
 
+#: The parts of a loss, and the entries of a prediction that each of them trains.
+ENTRIES = {"box": slice(0, 4), "objectness": slice(4, 5), "class": slice(5, None)}
+
 
 class Level(NamedTuple):
     """Predictions and truth of one level; boxes are cxcywh relative to the network input.
@@ -24,6 +27,7 @@ class Level(NamedTuple):
         anchors: widths and heights of the anchors of all levels, (total, 2).
         own: widths and heights of this level's anchors, (anchors, 2).
         cells: width and height in cells, float32 (2,).
+        new_coords: whether the predictions are probabilities already, see `zoo.head.yolo`.
     """
 
     raw: Any
@@ -34,6 +38,12 @@ class Level(NamedTuple):
     anchors: Any
     own: Any
     cells: Any
+    new_coords: bool
+
+    @property
+    def num_classes(self) -> int:
+        """Classes of the head."""
+        return self.raw.shape[-1] - 5
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -91,7 +101,7 @@ def decode(head: Any, name: str, truth: Mapping[str, Any], raw: Any) -> Level:
     size = cells * head.strides[name]
     centre, extent = head.cxcywh(name, raw[..., 0:4])
     anchors = ops.convert_to_tensor(head.anchors, dtype="float32") / size
-    probabilities = ops.sigmoid(raw[..., 4:])
+    probabilities = head.probabilities(raw[..., 4:])
     return Level(
         raw=raw,
         boxes=ops.concatenate([centre, extent], axis=-1),
@@ -101,4 +111,10 @@ def decode(head: Any, name: str, truth: Mapping[str, Any], raw: Any) -> Level:
         anchors=anchors,
         own=ops.take(anchors, ops.convert_to_tensor(head.masks[name], dtype="int32"), axis=0),
         cells=cells,
+        new_coords=head.new_coords,
     )
+
+
+def per_image(values: Any) -> Any:
+    """Sum over all but the batch, (batch, h, w, anchors, ·) → (batch,)."""
+    return ops.sum(values, axis=(1, 2, 3, 4))

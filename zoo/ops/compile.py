@@ -17,11 +17,36 @@ def xla(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        import tensorflow as tf
-
-        return functools.wraps(function)(tf.function(function, jit_compile=True, autograph=False))
+        return _tensorflow(function)
     if backend == "jax":
         import jax
 
         return functools.wraps(function)(jax.jit(function))
     return function
+
+
+def _tensorflow(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` compiled, each gradient by its tensors a node of its own in the graph.
+
+    A compiled function is one node, with an output for each gradient. TensorFlow 2.21 on a CPU
+    (grappler's remapper) takes the gradients of two biases for one another if the gradients that
+    both sum up leave the same node: the heads of two levels swapped their updates.
+    """
+    import tensorflow as tf
+
+    compiled = tf.function(function, jit_compile=True, autograph=False)
+
+    @tf.custom_gradient
+    def apart(tensor: Any) -> Any:
+        # A copy that no optimisation takes away, as it does an identity.
+        return tf.identity(tensor), lambda gradient: tf.raw_ops.Snapshot(input=gradient)
+
+    def separate(argument: Any) -> Any:
+        floating = tf.is_tensor(argument) and argument.dtype.is_floating
+        return apart(argument) if floating else argument
+
+    @tf.autograph.experimental.do_not_convert
+    def run(*arguments: Any) -> Any:
+        return compiled(*tf.nest.map_structure(separate, arguments))
+
+    return run

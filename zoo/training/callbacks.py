@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo.data.sample import Source
 from zoo.evaluation.run import evaluate
+from zoo.evaluation.save import LATEST, promote, save_evaluation
 from zoo.training.atomic import replacing
 from zoo.training.state import weights_sha256
 
@@ -57,23 +58,28 @@ class Evaluation(keras.callbacks.Callback):
         source: what to evaluate on.
         every: epochs between two evaluations.
         epochs: of the whole run.
+        directory: of the run; its folder `latest` gets what `save_evaluation` writes.
         **options: those of `zoo.evaluation.run.evaluate`.
     """
 
-    def __init__(self, source: Source, *, every: int, epochs: int, **options: Any):
+    def __init__(self, source: Source, *, every: int, epochs: int, directory: Path, **options: Any):
         super().__init__()
+        self.directory = directory
         self.source, self.every, self.epochs, self.options = source, every, epochs, options
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Evaluate when it is time."""
         if (epoch + 1) % self.every == 0 or epoch + 1 == self.epochs:
             result = evaluate(self.model, self.source, **self.options)
+            save_evaluation(result, self.directory / LATEST, settings=self.options)
             if logs is not None:
                 logs.update({f"val_{key}": value for key, value in result.metrics.items()})
 
 
 class BestAndLast(keras.callbacks.Callback):
     """`last.keras` after each epoch, `best.keras` whenever the monitored metric rises.
+
+    With `best.keras` comes evaluation.json, see `zoo.evaluation.save`.
 
     Args:
         directory: of the run.
@@ -100,6 +106,8 @@ class BestAndLast(keras.callbacks.Callback):
         if value is None or (self.best is not None and value <= self.best["value"]):
             return
         self._save("best.keras")
+        if (self.directory / LATEST).is_dir():
+            promote(self.directory / LATEST, self.directory)
         scores = {key: number for key, number in (logs or {}).items() if key.startswith("val_")}
         self.best = {
             "epoch": epoch + 1,

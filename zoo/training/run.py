@@ -13,16 +13,20 @@ import keras
 import yaml
 
 from zoo import config
-from zoo.data.loader import clear_errors, loader
+from zoo.data.anchors import warn_of_unfit_anchors
+from zoo.data.loader import clear_errors
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
-from zoo.detector import Detector, check_size
+from zoo.data.training import training_samples
+from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.evaluation.pictures import save_examples
 from zoo.evaluation.report import print_metrics
+from zoo.report.page import write_report
 from zoo.training.atomic import write_text
 from zoo.training.callbacks import BestAndLast, Evaluation, ShortEpoch, SwapAverages
 from zoo.training.checkpoint import Checkpoint
+from zoo.training.feeding import fit_batches
 from zoo.training.interruption import Interruption
 from zoo.training.journal import Journal, cut_back
 from zoo.training.manifest import read_manifest
@@ -30,7 +34,7 @@ from zoo.training.progress import TrainingProgress
 from zoo.training.record import Record
 from zoo.training.resumption import resume_point
 from zoo.training.saving import Checkpoints
-from zoo.training.transfer import freeze, transfer
+from zoo.training.transfer import freeze, initialise
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +82,9 @@ def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) 
     # A run that goes on takes its weights from the checkpoint.
     detector = detector_for({**cfg, "weights": None} if resumed else cfg, sources["train"])
     steps = _steps(cfg, sources["train"])
+    warn_of_unfit_anchors(
+        sources["train"], cfg["model"]["head"], detector.image_size, detector.resize
+    )
     detector.compile(
         optimizer=_optimizer(cfg, total_steps=steps * cfg["epochs"]),
         # On a CPU XLA slows convolutions: there only the loss is compiled, by the detector.
@@ -101,6 +108,7 @@ def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) 
         record.note(
             status="finished", metrics=metrics, best=best.best, last_sha256=best.last_sha256
         )
+    log.info("report: %s", write_report(directory))
     return metrics
 
 
@@ -128,7 +136,7 @@ def _fit(
         model=detector, epochs=cfg["epochs"], steps=steps,
     )  # fmt: skip
     detector.fit(
-        _batches(cfg, detector, source, start=step),
+        _batches(cfg, source, start=step),
         initial_epoch=step // steps,
         epochs=cfg["epochs"],
         steps_per_epoch=steps,
@@ -140,36 +148,25 @@ def _fit(
 
 def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
     """The detector of the config for the classes of `source`, with its initial weights, frozen."""
-    size = check_size(cfg["image_size"])
-    detector = Detector({**cfg["model"], "image_size": list(size)}, source.class_names)
+    detector = Detector({**cfg["model"], "image_size": cfg["image_size"]}, source.class_names)
     if cfg["weights"]:
-        import zoo
-
-        parts = cfg["transfer"]
-        report = transfer(detector, zoo.load(cfg["weights"]), parts)
+        report = initialise(detector, cfg["weights"], cfg["transfer"])
         log.info("weights of %s: %s", cfg["weights"], report)
     freeze(detector, cfg["freeze"])
     log.info(
         "%s: %d classes, %s parameters, input %d×%d",
-        detector.name, len(detector.class_names), f"{detector.count_params():,}", *size,
-    )  # fmt: skip
+        detector.name,
+        len(detector.class_names),
+        f"{detector.count_params():,}",
+        *detector.image_size,
+    )
     return detector
 
 
-def _batches(cfg: Mapping[str, Any], detector: Detector, source: Source, *, start: int) -> Any:
-    data = cfg["data"]
-    return loader(
-        source,
-        size=detector.image_size,
-        mode=detector.resize,
-        batch_size=cfg["batch_size"],
-        max_boxes=data["max_boxes"],
-        transforms=data["transforms"],
-        seed=cfg["seed"],
-        training=True,
-        start=start,
-        **({} if cfg["threads"] is None else {"num_threads": cfg["threads"]}),
-    )
+def _batches(cfg: Mapping[str, Any], source: Source, *, start: int) -> Any:
+    samples = training_samples(cfg, source, steps=_steps(cfg, source))
+    threads = {} if cfg["threads"] is None else {"num_threads": cfg["threads"]}
+    return fit_batches(samples, start=start, **threads)
 
 
 def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
@@ -220,6 +217,7 @@ def _callbacks(
         validation,
         every=options.pop("every"),
         epochs=cfg["epochs"],
+        directory=checkpoints.directory,
         batch_size=cfg["batch_size"],
         **options,
     )
@@ -252,7 +250,6 @@ def _conclude(metrics: dict[str, float], validation: Source, directory: Path) ->
     write_text(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     save_examples(best, validation, directory / "examples.png")
     print_metrics(metrics, title=f"{best.name} on {len(validation)} validation images")
-    log.info("run directory: %s", directory)
     return metrics
 
 

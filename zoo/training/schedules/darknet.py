@@ -1,53 +1,23 @@
-"""Darknet's learning-rate policies, each after a burn-in."""
+"""Darknet's learning-rate policies, each after a burn-in [network.c:get_current_rate].
+
+n is the number of an update, the first is 1. A number of updates below 1 is a share of
+`total_steps`, the updates of the whole run.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-
-class _BurnIn(keras.optimizers.schedules.LearningRateSchedule):
-    """rate · (n / burn_in)^power while n < burn_in, where the first update has n = 1.
-
-    [network.c:get_current_rate]
-    """
-
-    def __init__(
-        self, learning_rate: float, total_steps: int, burn_in: float = 0, power: float = 4
-    ):
-        self.learning_rate = learning_rate
-        self.total_steps = total_steps
-        self.burn_in = burn_in
-        self.power = power
-
-    def __call__(self, step: Any) -> Any:
-        n = ops.cast(step, "float32") + 1
-        burn_in = max(_steps(self.burn_in, self.total_steps), 1)
-        rate = self.learning_rate * self.share(n)
-        return ops.where(
-            n < burn_in, self.learning_rate * ops.power(n / burn_in, float(self.power)), rate
-        )
-
-    def share(self, n: Any) -> Any:
-        """Share of the learning rate at update n ≥ 1, burn-in aside."""
-        raise NotImplementedError
-
-    def get_config(self) -> dict[str, Any]:
-        """Keyword arguments that make this schedule again."""
-        return {
-            "learning_rate": self.learning_rate,
-            "total_steps": self.total_steps,
-            "burn_in": self.burn_in,
-            "power": self.power,
-        }
+from zoo.errors import ZooError
+from zoo.training.schedules.policy import Policy
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Constant(_BurnIn):
+class Constant(Policy):
     """The same rate after the burn-in."""
 
     def share(self, n: Any) -> Any:
@@ -56,7 +26,7 @@ class Constant(_BurnIn):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Steps(_BurnIn):
+class Steps(Policy):
     """The rate times `scales[i]` from update `steps[i]` on.
 
     Args:
@@ -66,6 +36,9 @@ class Steps(_BurnIn):
         scales: factors, one for each step.
         burn_in: updates, or a share of `total_steps` below 1.
         power: exponent of the burn-in.
+
+    Raises:
+        ZooError: not as many scales as steps.
     """
 
     def __init__(
@@ -77,30 +50,30 @@ class Steps(_BurnIn):
         burn_in: float = 1000,
         power: float = 4,
     ):
-        super().__init__(learning_rate, total_steps, burn_in, power)
-        self.steps = list(steps)
-        self.scales = list(scales)
+        if len(steps) != len(scales):
+            raise ZooError(f"schedule steps {list(steps)} needs as many scales, not {list(scales)}")
+        self.steps, self.scales = list(steps), list(scales)
+        super().__init__(
+            learning_rate, total_steps, burn_in, power, steps=self.steps, scales=self.scales
+        )
 
     def share(self, n: Any) -> Any:
         """Product of the scales whose step is at most n."""
         share = ops.ones_like(n)
         for step, scale in zip(self.steps, self.scales, strict=True):
-            share = share * ops.where(n >= _steps(step, self.total_steps), scale, 1.0)
+            share = share * ops.where(n >= self.updates(step), scale, 1.0)
         return share
-
-    def get_config(self) -> dict[str, Any]:
-        """Keyword arguments that make this schedule again."""
-        return {**super().get_config(), "steps": self.steps, "scales": self.scales}
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Cosine(_BurnIn):
-    """From the rate down to `final` times it, along half a cosine wave [sgdr, eq. 5].
+class Step(Policy):
+    """rate · scale^⌊n / step⌋.
 
     Args:
         learning_rate: rate after the burn-in.
         total_steps: updates of the whole run.
-        final: last rate as a share of the first.
+        step: updates between two falls, or a share of `total_steps` below 1.
+        scale: factor of each fall.
         burn_in: updates, or a share of `total_steps` below 1.
         power: exponent of the burn-in.
     """
@@ -109,23 +82,101 @@ class Cosine(_BurnIn):
         self,
         learning_rate: float,
         total_steps: int,
-        final: float = 0.01,
+        step: float = 0.3,
+        scale: float = 0.1,
         burn_in: float = 1000,
         power: float = 4,
     ):
-        super().__init__(learning_rate, total_steps, burn_in, power)
-        self.final = final
+        self.step, self.scale = step, scale
+        super().__init__(learning_rate, total_steps, burn_in, power, step=step, scale=scale)
 
     def share(self, n: Any) -> Any:
-        """1 at n = 0, `final` at n = total_steps."""
-        wave = (1 + ops.cos(math.pi * ops.minimum(n / self.total_steps, 1.0))) / 2
-        return self.final + (1 - self.final) * wave
-
-    def get_config(self) -> dict[str, Any]:
-        """Keyword arguments that make this schedule again."""
-        return {**super().get_config(), "final": self.final}
+        """The scale to the power of the falls so far."""
+        return ops.power(self.scale, ops.floor(n / self.updates(self.step)))
 
 
-def _steps(value: float, total_steps: int) -> float:
-    """A number of updates: `value` itself, or that share of the total if below 1."""
-    return value * total_steps if value < 1 else value
+@keras.saving.register_keras_serializable("zoo")
+class Exponential(Policy):
+    """rate · gamma^n, Darknet's `exp`.
+
+    Args:
+        learning_rate: rate after the burn-in.
+        total_steps: updates of the whole run.
+        gamma: factor of each update.
+        burn_in: updates, or a share of `total_steps` below 1.
+        power: exponent of the burn-in.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float,
+        total_steps: int,
+        gamma: float = 0.9999,
+        burn_in: float = 1000,
+        power: float = 4,
+    ):
+        self.gamma = gamma
+        super().__init__(learning_rate, total_steps, burn_in, power, gamma=gamma)
+
+    def share(self, n: Any) -> Any:
+        """The factor to the power of the updates."""
+        return ops.power(self.gamma, n)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Polynomial(Policy):
+    """rate · (1 − n / total_steps)^exponent, Darknet's `poly`, where the exponent is `power` too.
+
+    Args:
+        learning_rate: rate after the burn-in.
+        total_steps: updates of the whole run.
+        exponent: of what is left of the run.
+        burn_in: updates, or a share of `total_steps` below 1.
+        power: exponent of the burn-in.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float,
+        total_steps: int,
+        exponent: float = 4,
+        burn_in: float = 1000,
+        power: float = 4,
+    ):
+        self.exponent = exponent
+        super().__init__(learning_rate, total_steps, burn_in, power, exponent=exponent)
+
+    def share(self, n: Any) -> Any:
+        """1 at the start, 0 at the end and beyond."""
+        left = ops.maximum(1 - n / self.total_steps, 0.0)
+        return ops.power(left, float(self.exponent))
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Sigmoid(Policy):
+    """rate / (1 + e^(gamma·(n − step))).
+
+    Args:
+        learning_rate: rate after the burn-in.
+        total_steps: updates of the whole run.
+        step: where the rate has fallen by half; updates, or a share of `total_steps` below 1.
+        gamma: steepness, per update.
+        burn_in: updates, or a share of `total_steps` below 1.
+        power: exponent of the burn-in.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float,
+        total_steps: int,
+        step: float = 0.5,
+        gamma: float = 0.001,
+        burn_in: float = 1000,
+        power: float = 4,
+    ):
+        self.step, self.gamma = step, gamma
+        super().__init__(learning_rate, total_steps, burn_in, power, step=step, gamma=gamma)
+
+    def share(self, n: Any) -> Any:
+        """½ at `step`."""
+        return ops.sigmoid(self.gamma * (self.updates(self.step) - n))

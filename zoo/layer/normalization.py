@@ -1,0 +1,37 @@
+"""Batch normalisation as Darknet and PyTorch train it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("zoo")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras' layer, but its moving variance learns the unbiased variance of the batch.
+
+    A batch is normalised by its biased variance; the moving one, which inference reads, learns
+    n / (n − 1) times that, n being the numbers of a channel: cuDNN's rule, so Darknet's on a GPU
+    [batchnorm_layer.c:forward_batchnorm_layer_gpu]. Keras learns the biased one, a third less than
+    that where n is 4. Channels come last; there is no mask.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """(batch, …, channels) → the same shape."""
+        if not (training and self.trainable):
+            return super().call(inputs, training=False)
+        # In half precision the sum of squares would overflow.
+        features = ops.cast(inputs, "float32")
+        axes = list(range(len(features.shape) - 1))
+        mean, variance = ops.moments(features, axes=axes, synchronized=self.synchronized)
+        count = ops.cast(ops.size(features) // features.shape[-1], "float32")
+        unbiased = variance * count / ops.maximum(count - 1, 1)
+        for moving, of_batch in ((self.moving_mean, mean), (self.moving_variance, unbiased)):
+            moving.assign(moving * self.momentum + of_batch * (1 - self.momentum))
+        normalized = ops.batch_normalization(
+            features, mean, variance, axis=-1, offset=self.beta, scale=self.gamma,
+            epsilon=self.epsilon,
+        )  # fmt: skip
+        return ops.cast(normalized, self.compute_dtype)

@@ -1,0 +1,64 @@
+"""The numbers of a YOLO loss, one for all levels or one for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from zoo.errors import ZooError
+from zoo.loss.box_deltas import check
+from zoo.ops.levels import per_level
+
+
+class Settings(NamedTuple):
+    """The settings of one level, as `zoo.loss.yolo.YoloLoss` explains them."""
+
+    box: str
+    ignore_threshold: float
+    truth_threshold: float
+    iou_threshold: float
+    box_normalizer: float
+    objectness_normalizer: float
+    class_normalizer: float
+    max_delta: float | None
+    label_smoothing: float
+    objectness_smooth: bool
+    focal: bool
+    class_counts: Sequence[float] | None
+
+
+def settings_by_level(head: Any, **given: Any) -> dict[str, Settings]:
+    """`Settings` of each level of a head.
+
+    Args:
+        head: `masks` names its levels.
+        **given: the fields of `Settings`, each a value for all levels or a mapping by level.
+
+    Raises:
+        ZooError: a mapping has other levels, there is no such box loss, or `class_counts` are not
+            one positive number for each class.
+    """
+    spread = {key: per_level(f"loss {key}", value, head.masks) for key, value in given.items()}
+    settings = {
+        level: Settings(**{key: values[level] for key, values in spread.items()})
+        for level in head.masks
+    }
+    for of_level in settings.values():
+        check(of_level.box)
+        check_counts(of_level.class_counts, head.num_classes)
+    return settings
+
+
+def check_counts(counts: Sequence[float] | Mapping[str, Any] | None, num_classes: int) -> None:
+    """Refuse counts that are not one positive number for each class.
+
+    Raises:
+        ZooError: that is so.
+    """
+    if counts is None:
+        return
+    if len(counts) != num_classes or not all(count > 0 for count in counts):
+        raise ZooError(
+            f"loss class_counts {list(counts)}: needs a positive number for each of the "
+            f"{num_classes} classes"
+        )
