@@ -1,6 +1,8 @@
 import os
 import signal
 
+import keras
+import numpy as np
 import pytest
 
 from zoo.training.interruption import Interrupted, Interruption
@@ -15,6 +17,20 @@ def test_with_nothing_to_lose_a_signal_stops_at_once(number, status):
     with pytest.raises(Interrupted, match="go on with X") as stopped, interruption.listening():
         os.kill(os.getpid(), number)
     assert stopped.value.status == status
+
+
+def test_it_passes_through_a_layer_of_keras_as_it_is():
+    interruption = Interruption()
+
+    class Stopping(keras.layers.Layer):
+        def call(self, x):
+            if not isinstance(x, keras.KerasTensor):
+                os.kill(os.getpid(), signal.SIGTERM)
+            return x
+
+    layer = Stopping()
+    with pytest.raises(Interrupted), interruption.listening():
+        layer(np.ones(1))
 
 
 def test_with_something_to_lose_it_waits_until_it_is_asked(caplog):

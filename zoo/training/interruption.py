@@ -12,8 +12,11 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 
-class Interrupted(Exception):
+class Interrupted(BaseException):
     """A run was stopped from outside, and can go on.
+
+    No `Exception`: Keras makes another one of those that pass through a layer, and others might
+    hold them back.
 
     Attributes:
         status: the exit status of the process, 128 + the number of the signal.

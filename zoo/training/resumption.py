@@ -14,7 +14,10 @@ from zoo.training.manifest import FILE, read_manifest
 log = logging.getLogger(__name__)
 
 #: Keys that a run may be gone on with changed: they have no influence on its numbers.
-FREE = ("resume", "tracker", "callbacks", "checkpoint", "threads", "journal", "data.root")
+FREE = (
+    "resume", "tracker", "callbacks", "checkpoint", "threads", "journal", "data.root",
+    "data.cache_mb",
+)  # fmt: skip
 
 
 def in_place(arguments: Sequence[str]) -> list[str]:

@@ -34,6 +34,7 @@ from zoo.training.progress import TrainingProgress
 from zoo.training.record import Record
 from zoo.training.resumption import resume_point
 from zoo.training.saving import Checkpoints
+from zoo.training.state import weights_sha256
 from zoo.training.transfer import freeze, initialise
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) 
             checkpoints = _checkpoints(cfg, record, best, interruption, resumed)
             callbacks = _callbacks(cfg, sources["val"], best, checkpoints)
             _fit(cfg, detector, sources["train"], [*callbacks, *trackers], checkpoints)
-        metrics = _conclude(best.best["metrics"] if best.best else {}, sources["val"], directory)
+        metrics = _conclude(best.best, sources["val"], directory)
         record.note(
             status="finished", metrics=metrics, best=best.best, last_sha256=best.last_sha256
         )
@@ -242,11 +243,23 @@ def _tracked(cfg: Mapping[str, Any], record: Record) -> Any:
     )
 
 
-def _conclude(metrics: dict[str, float], validation: Source, directory: Path) -> dict[str, float]:
-    """Scores and pictures of the best checkpoint."""
+def _conclude(
+    record: Mapping[str, Any] | None, validation: Source, directory: Path
+) -> dict[str, float]:
+    """Scores and pictures of the best weights.
+
+    Raises:
+        ZooError: best.keras does not have the weights that the scores are of.
+    """
     import zoo
 
     best = zoo.load(directory)
+    if record and weights_sha256(best) != record["sha256"]:
+        raise ZooError(
+            f"{directory}/best.keras is not that of epoch {record['epoch']}, whose scores are the "
+            "best; was it replaced?"
+        )
+    metrics = record["metrics"] if record else {}
     write_text(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     save_examples(best, validation, directory / "examples.png")
     print_metrics(metrics, title=f"{best.name} on {len(validation)} validation images")

@@ -85,10 +85,13 @@ def digest(arrays: Mapping[str, np.ndarray], role: str = "") -> str:
 
 
 def weights_sha256(detector: Detector) -> str:
-    """SHA-256 of the weights themselves: that of a `.keras` file changes with the time of day."""
+    """SHA-256 of the weights themselves: that of a `.keras` file changes with the time of day.
+
+    The states of seed generators do not count.
+    """
     arrays = {
         f"{number:04d}": np.asarray(keras.ops.convert_to_numpy(variable.value))
-        for number, variable in enumerate(detector.variables)
+        for number, variable in enumerate(detector.weights)
     }
     return digest(arrays)
 
