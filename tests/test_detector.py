@@ -11,24 +11,10 @@ from zoo import config
 from zoo.detector import Detector
 from zoo.errors import ZooError
 
-#: Parameters of the official cfgs with 80 classes: float counts of their weights files.
-PARAMETERS = {
-    "yolov3": 62_001_757,
-    "yolov3_tiny": 8_858_734,
-    "yolov4": 64_429_405,
-    "yolov4_tiny": 6_062_814,
-}
-COCO = [str(number) for number in range(80)]
-
 
 @pytest.fixture(scope="module")
 def tiny():
     return zoo.build("yolov4_tiny", ["a", "b", "c"])
-
-
-@pytest.mark.parametrize("model", config.options("model"))
-def test_parameters_equal_the_official_cfg(model):
-    assert zoo.build(model, COCO).count_params() == PARAMETERS[model]
 
 
 @pytest.mark.parametrize("model", ["yolov3_tiny", "yolov4_tiny"])

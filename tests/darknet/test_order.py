@@ -90,3 +90,10 @@ P5_FIRST, P4_FIRST = {"P5": [1], "P4": [0]}, {"P4": [0], "P5": [1]}
 def test_heads_follow_the_neck_convolution_they_need(neck, masks, expected):
     names = [layer.name for layer in darknet_order(detector(neck, masks))]
     assert names == expected.split()
+
+
+def test_heads_after_the_neck_where_the_cfg_lists_them_there():
+    network = detector(bottom_up, P4_FIRST)
+    network.head.after_neck = True
+    names = [layer.name for layer in darknet_order(network)]
+    assert names == ["body", "low", "high", "P4_conv", "P4_out", "P5_conv", "P5_out"]

@@ -1,4 +1,4 @@
-"""CSPDarknet-53, the cross-stage-partial backbone of YOLOv4."""
+"""CSPDarknet, the cross-stage-partial backbones of YOLOv4 and Scaled-YOLOv4."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any
 
 import keras
 
+from zoo.errors import ZooError, nearest
 from zoo.layer.convolution import conv
-from zoo.layer.residual import residual
+from zoo.layer.residual import residual, residual_stage
+
+FIRST_STAGES = ("csp", "residual")
 
 
 def cspdarknet53(
@@ -33,19 +36,74 @@ def cspdarknet53(
     x = conv(images, stem, 3, activation=activation, name="stem")
     for stage, depth in enumerate(depths, start=1):
         x = csp_stage(
-            x, stem * 2**stage, depth, first=stage == 1, activation=activation, name=f"stage{stage}"
+            x, stem * 2**stage, depth, wide=stage == 1, activation=activation, name=f"stage{stage}"
         )
         pyramid[f"P{stage}"] = x
     return {level: pyramid[level] for level in ("P3", "P4", "P5")}
 
 
-def csp_stage(x: Any, width: int, depth: int, *, first: bool, activation: str, name: str) -> Any:
+def cspdarknet(
+    images: Any,
+    *,
+    depths: Sequence[int] = (1, 2, 8, 8, 4),
+    widths: Sequence[int] = (64, 128, 256, 512, 1024),
+    stem: int = 32,
+    first_stage: str = "residual",
+    first_hidden: int | None = None,
+    activation: str = "mish",
+) -> dict[str, Any]:
+    """CSPDarknet of any depth and width [scaled-yolov4, §4.1 and §4.3; yolov4-csp.cfg].
+
+    Args:
+        images: float (batch, height, width, 3) in [0, 1]; sides divisible by 2 to the number of
+            stages.
+        depths: residual blocks of each stage.
+        widths: channels of each stage.
+        stem: channels of the first convolution.
+        first_stage: `"residual"`, Darknet's stage without a bypass, or `"csp"` like the others.
+        first_hidden: channels inside the blocks of a residual first stage; by default half of its
+            width.
+        activation: name of a registered layer.
+
+    Returns:
+        P3 and the levels above it: level n is (batch, height/2ⁿ, width/2ⁿ, widths[n − 1]).
+
+    Raises:
+        ZooError: depths and widths are not of one length, or there is no such first stage.
+    """
+    if len(depths) != len(widths):
+        raise ZooError(
+            f"backbone cspdarknet: {len(depths)} depths and {len(widths)} widths; give one of each "
+            "a stage"
+        )
+    if first_stage not in FIRST_STAGES:
+        raise ZooError(
+            f"backbone cspdarknet: no first_stage {first_stage!r}; "
+            f"{nearest(first_stage, FIRST_STAGES)}"
+        )
+    pyramid = {}
+    x = conv(images, stem, 3, activation=activation, name="stem")
+    for stage, (depth, width) in enumerate(zip(depths, widths, strict=True), start=1):
+        name = f"stage{stage}"
+        if stage == 1 and first_stage == "residual":
+            x = residual_stage(
+                x, width, depth, hidden=first_hidden, activation=activation, name=name
+            )
+        else:
+            x = csp_stage(x, width, depth, activation=activation, name=name)
+        pyramid[f"P{stage}"] = x
+    return {level: features for level, features in pyramid.items() if level >= "P3"}
+
+
+def csp_stage(
+    x: Any, width: int, depth: int, *, wide: bool = False, activation: str, name: str
+) -> Any:
     """Halve the sides, then join a bypass with `depth` residual blocks [cspnet, eq. 3].
 
-    The first stage of yolov4.cfg keeps the full width in both branches and squeezes to half of it
-    inside its residual block; the others work at half width throughout.
+    Both branches have half the width. A `wide` stage, the first of yolov4.cfg, keeps the full width
+    in them and squeezes to half of it inside its residual blocks.
     """
-    branch = width if first else width // 2
+    branch = width if wide else width // 2
     hidden = width // 2
     x = conv(x, width, 3, stride=2, activation=activation, name=f"{name}_downsample")
     bypass = conv(x, branch, 1, activation=activation, name=f"{name}_bypass")

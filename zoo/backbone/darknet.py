@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zoo.layer.convolution import conv
-from zoo.layer.residual import residual
+from zoo.layer.residual import residual_stage
 
 
 def darknet53(
@@ -30,10 +30,6 @@ def darknet53(
     pyramid = {}
     x = conv(images, stem, 3, activation=activation, name="stem")
     for stage, depth in enumerate(depths, start=1):
-        width, name = stem * 2**stage, f"stage{stage}"
-        x = conv(x, width, 3, stride=2, activation=activation, name=f"{name}_downsample")
-        for block in range(1, depth + 1):
-            block_name = f"{name}_block{block}"
-            x = residual(x, width // 2, activation=activation, name=block_name)
+        x = residual_stage(x, stem * 2**stage, depth, activation=activation, name=f"stage{stage}")
         pyramid[f"P{stage}"] = x
     return {level: pyramid[level] for level in ("P3", "P4", "P5")}

@@ -2,7 +2,9 @@
 
 A cfg is one list in which a head stands as soon as its features exist, amid the neck; here
 backbone, neck and head are models of their own. The order is read off the graph, so it holds for
-any parts: each level's head follows the last neck convolution that its features need.
+any parts: each level's head follows the last neck convolution that its features need. Only cfgs
+that list all heads at the end, as the larger Scaled-YOLOv4 do, must say so: `after_neck` of the
+head.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ def darknet_order(detector: Any) -> list[Any]:
 
     Args:
         detector: a model with the nested models `backbone`, `neck` and `head`, and the levels in
-            Darknet's order as the keys of `detector.head.masks`.
+            Darknet's order as the keys of `detector.head.masks`; `detector.head.after_neck` says
+            whether all heads stand after the neck.
 
     Returns:
         Every `ConvBN` once; within each nested model in the order of creation.
@@ -27,6 +30,8 @@ def darknet_order(detector: Any) -> list[Any]:
     levels = list(detector.head.masks)
     features = detector.get_layer("neck").output
     after = {level: _last_created(features[level]) for level in levels}
+    if getattr(detector.head, "after_neck", False):
+        return [*backbone, *neck, *head]
     order = list(backbone)
     for rank in sorted({-1, *after.values(), *(layer.created for layer in neck)}):
         order += [layer for layer in neck if layer.created == rank]

@@ -12,10 +12,11 @@ from keras import ops
 from zoo.errors import ZooError
 from zoo.layer.convolution import ConvBN
 from zoo.ops.levels import per_level
+from zoo.registry import LAYERS
 
 
 class YoloHead:
-    """A 3×3 and a 1×1 convolution per level; boxes relative to anchors [yolov3, §2.1].
+    """Two convolutions per level, the last 1×1; boxes relative to anchors [yolov3, §2.1].
 
     Args:
         num_classes: classes that a box can have, independently of each other.
@@ -26,12 +27,19 @@ class YoloHead:
             for all levels or one a level.
         new_coords: the predictions are probabilities: the last convolution ends in a sigmoid, and
             nothing after it takes one; sizes are bounded, see `cxcywh` [scaled-yolov4].
-        widths: channels of the 3×3 convolution of each level; by default twice its input's.
+        widths: channels of the first convolution of each level; by default twice its input's. 0
+            leaves it out: the neck ends in it.
+        size: side of the kernel of the first convolution.
+        attention: name of a registered layer, e.g. `"sam"`; it and a 1×1 convolution follow the
+            first [cspx-p7-mish.cfg].
+        after_neck: where Darknet's files hold the heads: all after the whole neck, instead of each
+            as soon as its features exist.
         activation: name of a registered layer.
         prior: objectness probability that a fresh head predicts [retinanet, §4.1].
 
     Raises:
-        ZooError: a mask points outside the anchors, or a mapping misses a level.
+        ZooError: a mask points outside the anchors, a mapping misses a level, or attention has
+            no convolution before it.
     """
 
     def __init__(
@@ -42,7 +50,10 @@ class YoloHead:
         masks: Mapping[str, Sequence[int]],
         scale_xy: float | Mapping[str, float] = 1.0,
         new_coords: bool = False,
-        widths: Mapping[str, int] | None = None,
+        widths: int | Mapping[str, int | None] | None = None,
+        size: int = 3,
+        attention: str | None = None,
+        after_neck: bool = False,
         activation: str = "leaky_relu",
         prior: float = 0.01,
     ):
@@ -53,6 +64,9 @@ class YoloHead:
         self.scale_xy = per_level("head scale_xy", scale_xy, self.masks)
         self.new_coords = new_coords
         self.widths = per_level("head widths", widths, self.masks)
+        self.size = size
+        self.attention = attention
+        self.after_neck = after_neck
         self.activation = activation
         self.prior = prior
         for level, mask in self.masks.items():
@@ -60,6 +74,8 @@ class YoloHead:
                 raise ZooError(
                     f"head masks {level}: {mask} points outside the {len(self.anchors)} anchors"
                 )
+        if attention and 0 in self.widths.values():
+            raise ZooError(f"head attention {attention!r} needs widths other than 0")
 
     def __call__(self, pyramid: Mapping[str, Any]) -> dict[str, Any]:
         """Raw predictions of each level, float32 (batch, h, w, anchors·(5 + classes)).
@@ -76,14 +92,24 @@ class YoloHead:
         return {level: self._level(level, pyramid[level]) for level in self.masks}
 
     def _level(self, level: str, features: Any) -> Any:
-        width = self.widths[level] or 2 * features.shape[-1]
+        width = self.widths[level]
+        x = self._first(level, features, 2 * features.shape[-1] if width is None else width)
         filters = len(self.masks[level]) * (5 + self.num_classes)
-        x = ConvBN(width, 3, activation=self.activation, name=f"{level}_conv")(features)
         last = "sigmoid" if self.new_coords else "linear"
         predict = ConvBN(filters, 1, activation=last, normalize=False, name=f"{level}_predict")
         x = predict(x)
         predict.convolution.bias.assign(self._bias(level))
         return keras.layers.Activation("linear", dtype="float32", name=f"{level}_raw")(x)
+
+    def _first(self, level: str, x: Any, width: int) -> Any:
+        """What comes before the prediction, of `width` channels; nothing if that is 0."""
+        if not width:
+            return x
+        x = ConvBN(width, self.size, activation=self.activation, name=f"{level}_conv")(x)
+        if self.attention is None:
+            return x
+        x = LAYERS.build({"name": self.attention}, name=f"{level}_attention")(x)
+        return ConvBN(width, 1, activation=self.activation, name=f"{level}_conv2")(x)
 
     def _bias(self, level: str) -> Any:
         """Zero but for the objectness entries, whose sigmoid is `prior`, with `new_coords` too."""

@@ -6,6 +6,7 @@ PARTS = {
     "linear": "zoo.layer.activations:linear",
     "mish": "zoo.layer.activations:mish",
     "relu": "zoo.layer.activations:relu",
+    "sam": "zoo.layer.attention:PointwiseAttention",
     "sigmoid": "zoo.layer.activations:sigmoid",
     "swish": "zoo.layer.activations:swish",
 }

@@ -7,12 +7,34 @@ from typing import Any
 import keras
 
 from zoo.layer.convolution import conv
+from zoo.registry import LAYERS
 
 
-def bottlenecks(x: Any, width: int, *, count: int = 5, activation: str, name: str) -> Any:
-    """`count` convolutions, 1×1 to `width` and 3×3 to 2·width channels by turns [yolov3, §2.3]."""
+def bottlenecks(
+    x: Any,
+    width: int,
+    *,
+    count: int = 5,
+    expansion: int = 2,
+    attention: str | None = None,
+    activation: str,
+    name: str,
+) -> Any:
+    """Convolutions that squeeze and widen by turns [yolov3, §2.3].
+
+    Args:
+        x: (batch, h, w, channels).
+        width: channels of the 1×1 convolutions, the first, third, ….
+        count: convolutions in all.
+        expansion: the 3×3 convolutions have this many times `width` channels.
+        attention: name of a registered layer that stands before the last convolution.
+        activation: name of a registered layer.
+        name: prefix of the layers' names.
+    """
     for index in range(1, count + 1):
-        filters, size = (width, 1) if index % 2 else (2 * width, 3)
+        if attention is not None and index == count:
+            x = LAYERS.build({"name": attention}, name=f"{name}_attention")(x)
+        filters, size = (width, 1) if index % 2 else (expansion * width, 3)
         x = conv(x, filters, size, activation=activation, name=f"{name}_conv{index}")
     return x
 

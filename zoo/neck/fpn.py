@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from zoo.layer.convolution import conv
+from zoo.layer.spp import spp as spatial_pyramid
 from zoo.layer.stack import bottlenecks, upsample
 
 
-def fpn(pyramid: dict[str, Any], *, activation: str = "leaky_relu") -> dict[str, Any]:
+def fpn(
+    pyramid: dict[str, Any], *, spp: bool = False, activation: str = "leaky_relu"
+) -> dict[str, Any]:
     """Feature pyramid network of YOLOv3 [yolov3, §2.3; yolov3.cfg, layers 75–104].
 
     Args:
         pyramid: levels P3 to P5, each (batch, h, w, channels).
+        spp: spatial pyramid pooling amid the convolutions of the top level [yolov3-spp.cfg].
         activation: name of a registered layer.
 
     Returns:
@@ -29,7 +34,14 @@ def fpn(pyramid: dict[str, Any], *, activation: str = "leaky_relu") -> dict[str,
         if x is not None:
             x = upsample(x, width, activation=activation, name=level)
             features = keras.layers.Concatenate(name=f"{level}_join")([x, features])
-        x = bottlenecks(features, width, activation=activation, name=level)
+        if spp and level == levels[0]:
+            features = bottlenecks(
+                features, width, count=3, activation=activation, name=f"{level}_pre"
+            )
+            features = spatial_pyramid(features, name=f"{level}_spp")
+            x = bottlenecks(features, width, count=3, activation=activation, name=f"{level}_post")
+        else:
+            x = bottlenecks(features, width, activation=activation, name=level)
         outputs[level] = x
     return outputs
 
@@ -51,3 +63,34 @@ def tiny_fpn(
     lateral = upsample(top, width // 2, activation=activation, name="P4")
     joined = keras.layers.Concatenate(name="P4_join")([lateral, pyramid["P4"]])
     return {"P5": top, "P4": joined}
+
+
+def tiny_fpn_3l(
+    pyramid: dict[str, Any],
+    *,
+    width: int = 256,
+    laterals: Sequence[int] = (128, 64),
+    activation: str = "leaky_relu",
+) -> dict[str, Any]:
+    """Three-level pyramid of the tiny models [yolov4-tiny-3l.cfg, layers 27–42].
+
+    P3 is drawn from P4 after its 3×3 convolution, so these convolutions stand here and not in the
+    head, which is then a 1×1 convolution (`widths: 0`).
+
+    Args:
+        pyramid: P3, P4 and P5.
+        width: channels of P4's output; P5's has twice, P3's half as many.
+        laterals: channels of the laterals to P4 and to P3.
+        activation: name of a registered layer.
+
+    Returns:
+        P5, P4, P3, each (batch, h, w, channels).
+    """
+    x = conv(pyramid["P5"], width, 1, activation=activation, name="P5_squeeze")
+    outputs = {"P5": conv(x, 2 * width, 3, activation=activation, name="P5_conv")}
+    for level, lateral, filters in zip(("P4", "P3"), laterals, (width, width // 2), strict=True):
+        x = upsample(x, lateral, activation=activation, name=level)
+        x = keras.layers.Concatenate(name=f"{level}_join")([x, pyramid[level]])
+        x = conv(x, filters, 3, activation=activation, name=f"{level}_conv")
+        outputs[level] = x
+    return outputs

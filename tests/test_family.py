@@ -1,0 +1,221 @@
+"""Every model of the family against the official cfgs: parameters, file sizes, order, grids."""
+
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo import config
+from zoo.darknet.order import darknet_order
+from zoo.darknet.weights import conv_shape
+from zoo.errors import ZooError
+
+COCO = [str(number) for number in range(80)]
+#: Float counts of the official weights files, 80 classes. The two that were never published are
+#: sums by hand: yolov3_tiny_3l is yolov3_tiny with a lateral (256·128 + 4·128), a 3×3 convolution
+#: (9·256·128 + 4·128) and a prediction (128·255 + 255) more, yolov4_sam is yolov4 with gates of
+#: 256, 512 and 1024 channels (c² + 4·c each).
+PARAMETERS = {
+    "yolov3": 62_001_757,
+    "yolov3_spp": 63_052_381,
+    "yolov3_tiny": 8_858_734,
+    "yolov3_tiny_3l": 8_858_734 + 33_280 + 295_424 + 32_895,
+    "yolov4": 64_429_405,
+    "yolov4_csp": 52_986_205,
+    "yolov4_csp_s_mish": 8_291_165,
+    "yolov4_csp_swish": 52_986_205,
+    "yolov4_p5": 70_917_468,
+    "yolov4_p6": 127_717_040,
+    "yolov4_p7": 276_555_572,
+    "yolov4_sam": 64_429_405 + 66_560 + 264_192 + 1_052_672,
+    "yolov4_tiny": 6_062_814,
+    "yolov4_tiny_3l": 6_334_045,
+    "yolov4x_mish": 99_847_037,
+}
+#: Sizes that the publishers give, or those of the files themselves, bytes.
+FILES = {
+    "yolov3": 248_007_048,
+    "yolov3_spp": 252_209_544,
+    "yolov3_tiny": 35_434_956,
+    "yolov4": 257_717_640,
+    "yolov4_csp": 211_944_840,
+    "yolov4_csp_s_mish": 33_164_680,
+    "yolov4_csp_swish": 211_944_840,
+    "yolov4_p5": 283_669_892,
+    "yolov4_p6": 510_868_180,
+    "yolov4_p7": 1_106_222_308,
+    "yolov4_tiny": 24_251_276,
+    "yolov4_tiny_3l": 25_336_200,
+    "yolov4x_mish": 399_388_168,
+}
+#: Models whose cfg is not among the reference data.
+UNPUBLISHED = {"yolov3_tiny_3l", "yolov4_csp_s_mish", "yolov4_p7", "yolov4_sam"}
+#: Seconds to build; yolov4_p7 takes a gigabyte.
+LARGE = {"yolov4x_mish", "yolov4_p5", "yolov4_p6", "yolov4_p7"}
+MODELS = [
+    pytest.param(model, marks=pytest.mark.slow if model in LARGE else (), id=model)
+    for model in config.options("model")
+]
+
+
+@pytest.fixture(scope="module")
+def model(request):
+    """A model of the family with kernels of zeros, which cost nothing to draw."""
+    with pytest.MonkeyPatch.context() as patch:
+        zeros = keras.initializers.Zeros()
+        patch.setattr(keras.initializers.VarianceScaling, "__call__", zeros.__call__)
+        yield zoo.build(request.param, COCO)
+    keras.backend.clear_session()
+
+
+ACTIVATIONS = {"leaky_relu": "leaky", "sigmoid": "logistic"}
+
+
+def in_zoo(layer):
+    """(filters, size, stride, activation, batch normalised) of a convolution."""
+    filters, size, stride, activation, normalize = (
+        layer.settings[key] for key in ("filters", "size", "stride", "activation", "normalize")
+    )
+    return filters, size, stride, ACTIVATIONS.get(activation, activation), normalize
+
+
+def in_cfg(path):
+    """The same of each [convolutional] of a cfg."""
+    sections = []
+    for line in path.read_text().splitlines():
+        line = "".join(line.split())
+        if line.startswith("["):
+            sections.append((line, {}))
+        elif "=" in line and line[0] not in "#;":
+            key, value = line.split("=", 1)
+            sections[-1][1].setdefault(key, value)
+    return [
+        (
+            *(int(keys[key]) for key in ("filters", "size", "stride")),
+            keys["activation"],
+            keys.get("batch_normalize") == "1",
+        )
+        for kind, keys in sections
+        if kind == "[convolutional]"
+    ]
+
+
+def test_every_config_has_its_count():
+    assert set(config.options("model")) == set(PARAMETERS)
+
+
+@pytest.mark.parametrize("model", MODELS, indirect=True)
+def test_parameters_fill_the_official_file(model):
+    assert model.count_params() == PARAMETERS[model.name]
+    shapes = [conv_shape(layer) for layer in darknet_order(model)]
+    floats = sum(shape.floats for shape in shapes)
+    assert floats == PARAMETERS[model.name]
+    assert 20 + 4 * floats == FILES.get(model.name, 20 + 4 * floats)
+    assert model.stride == {"yolov4_p6": 64, "yolov4_p7": 128}.get(model.name, 32)
+    assert model.image_size == model.check_size(model.image_size)
+
+
+@pytest.mark.parametrize(
+    "model", [param for param in MODELS if param.id not in UNPUBLISHED], indirect=True
+)
+def test_convolutions_are_those_of_the_cfg_in_its_order(model, oracle_dir):
+    ours = [in_zoo(layer) for layer in darknet_order(model)]
+    assert ours == in_cfg(oracle_dir / "cfg" / f"{model.name.replace('_', '-')}.cfg")
+
+
+# === What a model lacks is named ===
+
+
+@pytest.mark.parametrize(
+    "model, overrides, sentence",
+    [
+        pytest.param(
+            "yolov4_csp",
+            ["+model.backbone.first_stage=cps"],
+            "no first_stage 'cps'; did you mean csp",
+            id="first stage",
+        ),
+        pytest.param(
+            "yolov4x_mish",
+            ["model.backbone.depths=[1,3,10]"],
+            "3 depths and 5 widths",
+            id="depths and widths",
+        ),
+        pytest.param(
+            "yolov4_csp",
+            ["+model.neck.widths={P7: 8}"],
+            r"widths name \['P7'\], the backbone gives \['P3', 'P4', 'P5'\]",
+            id="width of a level that is not there",
+        ),
+        pytest.param(
+            "yolov4_sam", ["model.neck.attention=sm"], "no layer 'sm'; did you mean sam", id="layer"
+        ),
+        pytest.param(
+            "yolov4_sam",
+            ["model.neck.attention=mish"],
+            "layer 'mish': .* 'name'",
+            id="an activation is no attention",
+        ),
+        pytest.param(
+            "yolov4_tiny_3l",
+            ["+model.head.attention=sam"],
+            "attention 'sam' needs widths other than 0",
+            id="attention without a convolution",
+        ),
+    ],
+)
+def test_mistakes(model, overrides, sentence):
+    with pytest.raises(ZooError, match=sentence):
+        zoo.build(model, ["a"], overrides)
+
+
+# === Shapes and pictures ===
+
+
+@pytest.mark.parametrize("name", ["yolov3_tiny_3l", "yolov4_tiny_3l", "yolov4_csp_s_mish"])
+def test_grids_are_the_input_over_the_strides(name):
+    detector = zoo.build(name, ["a", "b", "c"])
+    raw = detector(np.zeros((1, 64, 96, 3), "float32"))
+    assert {level: tuple(values.shape) for level, values in raw.items()} == {
+        f"P{n}": (1, 64 // 2**n, 96 // 2**n, 3 * (5 + 3)) for n in (3, 4, 5)
+    }
+
+
+def test_a_sixth_level_wants_multiples_of_64():
+    narrow = ["model.backbone.widths=[8,8,8,8,8,8]", "model.backbone.depths=[1,1,1,1,1,1]"]
+    detector = zoo.build("yolov4_p6", ["a"], [*narrow, "model.neck.depth=1"])
+    raw = detector(np.zeros((1, 64, 128, 3), "float32"))
+    assert {level: tuple(values.shape) for level, values in raw.items()} == {
+        f"P{n}": (1, 64 // 2**n, 128 // 2**n, 4 * (5 + 1)) for n in (3, 4, 5, 6)
+    }
+    with pytest.raises(ZooError, match="multiples of 64 for yolov4_p6"):
+        detector.check_size([64, 96])
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz' dot is not installed")
+@pytest.mark.parametrize("name", ["yolov4_tiny", pytest.param("yolov4", marks=pytest.mark.slow)])
+def test_the_whole_model_is_drawn(name, tmp_path):
+    detector = zoo.build(name, ["a"])
+    file = tmp_path / "model.svg"
+    keras.utils.plot_model(detector, str(file), expand_nested=True, show_layer_names=True)
+    drawn = file.read_text()
+    missing = [layer.name for layer in darknet_order(detector) if layer.name not in drawn]
+    assert not missing
+
+
+@pytest.mark.slow
+def test_a_bounded_model_trains():
+    """Two steps of YOLOv4-CSP-s with the loss of new_coords: finite, and the weights move."""
+    detector = zoo.build("yolov4_csp_s_mish", ["a", "b"])
+    detector.compile(optimizer=keras.optimizers.SGD(1e-3))
+    images = np.random.default_rng(0).random((2, 64, 96, 3), "float32")
+    truth = {
+        "boxes": np.array([[[8, 8, 40, 40]], [[0, 0, 0, 0]]], "float32"),
+        "classes": np.array([[1], [-1]], "int32"),
+    }
+    before = np.asarray(darknet_order(detector)[0].convolution.kernel)
+    history = detector.fit(images, truth, batch_size=2, epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert np.abs(np.asarray(darknet_order(detector)[0].convolution.kernel) - before).max() > 0
