@@ -21,6 +21,7 @@ from zoo.evaluation.pictures import save_examples
 from zoo.evaluation.report import print_metrics
 from zoo.training.callbacks import Checkpoints, Evaluation, SwapAverages
 from zoo.training.progress import TrainingProgress
+from zoo.training.schedules.updates import PerUpdate
 from zoo.training.transfer import freeze, transfer
 
 log = logging.getLogger(__name__)
@@ -108,11 +109,13 @@ def _batches(cfg: Mapping[str, Any], detector: Detector, source: Source) -> Any:
 def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
     settings = dict(cfg["optimizer"])
     rate = settings.pop("learning_rate")
+    parts = cfg["subdivisions"]
     schedule = config.build(
-        "schedule", cfg["schedule"], learning_rate=rate, total_steps=total_steps
+        "schedule", cfg["schedule"], learning_rate=rate, total_steps=max(total_steps // parts, 1)
     )
     optimizer = config.build("optimizer", settings)
-    optimizer.learning_rate = schedule
+    optimizer.learning_rate = schedule if parts == 1 else PerUpdate(schedule, parts)
+    optimizer.gradient_accumulation_steps = parts if parts > 1 else None
     if cfg["ema"]:
         optimizer.use_ema, optimizer.ema_momentum = True, cfg["ema"]
         optimizer.ema_overwrite_frequency = None
