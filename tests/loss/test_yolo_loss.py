@@ -260,3 +260,44 @@ def test_any_truth_gives_finite_loss_and_gradient(first, second, seed, box):
     # Boxes inside out, of no size, outside the image, of unknown classes: nothing is excluded.
     _, raw = random_case(seed, scale=4.0)
     all_finite(box, truth(first, second), raw)
+
+
+def crowd(place: str) -> dict[str, np.ndarray]:
+    """200 boxes in each of two images."""
+    rng = np.random.default_rng(0)
+    centre = rng.uniform([0, 0], [64, 96], (2, 200, 2)) if place == "all over" else [37.0, 41.0]
+    half = rng.uniform(0.5, 45, (2, 200, 2))
+    boxes = np.concatenate([centre - half, centre + half], -1).astype("float32")
+    return {"boxes": boxes, "classes": rng.integers(0, 3, (2, 200)).astype("int32")}
+
+
+@functools.cache
+def losses() -> dict[str, YoloLoss]:
+    options = dict(iou_threshold=0.2, label_smoothing=0.1)
+    smooth = dict(options, truth_threshold=0.7, objectness_smooth=True, class_counts=[9, 3, 1])
+    return {
+        "darknet": YoloLoss(TINY, focal=True, **smooth),
+        "exact": YoloLoss(TINY, gradient="exact", **options),
+    }
+
+
+@pytest.mark.parametrize("gradient", ["darknet", "exact"])
+@pytest.mark.parametrize("place", ["all over", "in one cell"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_two_hundred_boxes_give_finite_loss_and_gradient(gradient, place, dtype):
+    _, raw = random_case(5, scale=6.0)
+    # What a network in half precision can predict; the loss itself stays in float32.
+    raw = {k: keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.cast(v, dtype), "float32"))
+           for k, v in raw.items()}  # fmt: skip
+    parts, deltas = run(losses()[gradient], crowd(place), raw)
+    assert all(part.dtype == "float32" for part in parts.values())
+    assert all(np.isfinite(values).all() for values in [*parts.values(), *deltas.values()])
+
+
+@pytest.mark.slow
+@settings(max_examples=2000, deadline=None)
+@given(first=ROWS, second=ROWS, seed=st.integers(0, 99), name=st.sampled_from(["darknet", "exact"]))
+def test_two_thousand_random_truths_stay_finite(first, second, seed, name):
+    _, raw = random_case(seed, scale=4.0)
+    parts, deltas = run(losses()[name], truth(first, second), raw, jit=True)
+    assert all(np.isfinite(values).all() for values in [*parts.values(), *deltas.values()])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import runpy
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -133,11 +133,8 @@ def detector_of(oracle: Path, meta: dict[str, Any], scratch: Path) -> Detector:
 def synthetic_weights(oracle: Path, cfg: str, scratch: Path) -> Path:
     """Weights of a seed, as `synth_weights.py CFG OUT SEED` writes them."""
     script, file = oracle / "forward" / "synth_weights.py", scratch / f"{cfg}.weights"
-    arguments, sys.argv = sys.argv, [str(script), str(oracle / "cfg" / cfg), str(file), "0"]
-    try:
-        runpy.run_path(str(script), run_name="__main__")
-    finally:
-        sys.argv = arguments
+    command = [sys.executable, str(script), str(oracle / "cfg" / cfg), str(file), "0"]
+    subprocess.run(command, check=True, capture_output=True)
     return file
 
 

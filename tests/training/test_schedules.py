@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from keras import ops
 
-from zoo.training.schedules.darknet import Constant, Cosine, Steps
+from zoo.errors import ZooError
+from zoo.training.schedules.cosine import Cosine, Restarts
+from zoo.training.schedules.darknet import (
+    Constant,
+    Exponential,
+    Polynomial,
+    Sigmoid,
+    Step,
+    Steps,
+)
+from zoo.training.schedules.updates import PerUpdate
 
 
 def rate(schedule, n):
@@ -37,37 +47,68 @@ def test_cosine_ends_at_its_final_share():
     assert rate(schedule, 150) == pytest.approx(0.002, rel=1e-4)
 
 
-@pytest.mark.parametrize("kind", [Constant, Cosine, Steps])
+@pytest.mark.parametrize(
+    "kind", [Constant, Cosine, Exponential, Polynomial, Restarts, Sigmoid, Step, Steps]
+)
 def test_config_round_trip(kind):
     schedule = kind(0.1, 100, burn_in=7)
     again = kind.from_config(schedule.get_config())
     assert [rate(again, n) for n in (1, 6, 50)] == [rate(schedule, n) for n in (1, 6, 50)]
 
 
-def test_rates_equal_darknets(oracle_dir):
+def schedule_of(net):
+    """The schedule that a [net] section describes."""
+    base, total = float(net["learning_rate"]), int(net["max_batches"])
+    burn_in = {"burn_in": int(net["burn_in"]), "power": float(net.get("power", 4))}
+    number = {key: float(net[key]) for key in ("gamma", "step", "scale") if key in net}
+    match net["policy"]:
+        case "constant":
+            return Constant(base, total, **burn_in)
+        case "steps":
+            steps, scales = ([float(x) for x in net[key].split(",")] for key in ("steps", "scales"))
+            return Steps(base, total, steps=steps, scales=scales, **burn_in)
+        case "step":
+            return Step(base, total, **number, **burn_in)
+        case "exp":
+            return Exponential(base, total, **number, **burn_in)
+        case "sigmoid":
+            return Sigmoid(base, total, **number, **burn_in)
+        case "poly":
+            return Polynomial(base, total, exponent=burn_in["power"], **burn_in)
+    return Restarts(
+        base,
+        total,
+        cycle=int(net["sgdr_cycle"]),
+        factor=float(net["sgdr_mult"]),
+        minimum=float(net.get("learning_rate_min", 1e-5)),
+        **burn_in,
+    )
+
+
+CURVES = [
+    "burn_power2", "constant", "constant_burn", "exp", "poly", "sgdr", "sgdr_mult1", "sigmoid",
+    "step", "steps_burn", "steps_three",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_rates_equal_darknets(oracle_dir, name):
     curves = json.loads((oracle_dir / "schedule" / "lr_curves.json").read_text())
-    compared = 0
-    for curve in curves.values() if isinstance(curves, dict) else curves:
-        net = curve.get("net") if isinstance(curve, dict) else None
-        if not net or net.get("policy", "constant") not in ("constant", "steps"):
-            continue
-        options = {
-            "burn_in": int(net.get("burn_in", 0)),
-            "power": float(net.get("power", 4)),
-        }
-        base, total = float(net["learning_rate"]), int(net.get("max_batches", 0)) or 1
-        if net.get("policy") == "steps":
-            schedule = Steps(
-                base,
-                total,
-                steps=[int(step) for step in str(net["steps"]).split(",")],
-                scales=[float(scale) for scale in str(net["scales"]).split(",")],
-                **options,
-            )
-        else:
-            schedule = Constant(base, total, **options)
-        pairs = [(n, lr) for n, lr in zip(curve["n"], curve["lr"], strict=True) if n > 0][::20]
-        got = [rate(schedule, n) for n, _ in pairs]
-        np.testing.assert_allclose(got, [lr for _, lr in pairs], rtol=2e-6)
-        compared += 1
-    assert compared >= 2
+    assert sorted(curves) == CURVES
+    curve = curves[name]
+    n, rates = (np.array(curve[key])[1:] for key in ("n", "lr"))  # n = 0 is no update
+    found = [rate(schedule_of(curve["net"]), int(number)) for number in n[::7]]
+    np.testing.assert_allclose(found, rates[::7], rtol=2e-5, atol=1e-12)
+
+
+def test_a_schedule_counts_updates_not_mini_batches():
+    schedule = Steps(0.1, 100, burn_in=10)
+    per_update = PerUpdate(schedule, 4)
+    assert [rate(per_update, n) for n in (1, 4, 5)] == [rate(schedule, n) for n in (1, 1, 2)]
+    again = PerUpdate.from_config(per_update.get_config())
+    assert rate(again, 320) == rate(schedule, 80)
+
+
+def test_as_many_scales_as_steps():
+    with pytest.raises(ZooError, match="needs as many scales"):
+        Steps(0.1, 100, steps=[10, 20], scales=[0.1])

@@ -50,33 +50,64 @@ def test_config_round_trip():
     assert again.weight_decay is None  # Keras' decoupled decay stays off
 
 
-def test_updates_equal_darknets(oracle_dir):
-    """Velocity and weights after real updates follow from the golden gradients [train/steps]."""
-    run = np.load(oracle_dir / "train" / "steps" / "yolov4-tiny_128_burnin10_natural.npz")
-    rates = run["learning_rate"]
-    assert rates.shape == (5,)
-    kernels = run["after_kernel_slice"]
-    gradients = run["grad_kernel_slice"]
-    # Batch and decay are the official ones of the run's cfg.
-    cfg = (oracle_dir / "train" / "steps" / "yolov4-tiny_128_burnin10.cfg").read_text()
-    options = dict(
-        line.replace(" ", "").split("=", 1) for line in cfg.splitlines()[:40] if "=" in line
-    )
-    batch = int(options["batch"])
-    kernel = keras.Variable(kernels[0], name="kernel")
-    optimizer = SGD(momentum=float(options["momentum"]), weight_decay=float(options["decay"]))
-    # From after step 0 on; its velocity is what the golden gradient of step 0 left behind.
-    optimizer.build([kernel])
-    start = _before(kernels[0], gradients[0], rates[0], float(options["decay"]), batch)
-    optimizer.velocities[0].assign(gradients[0] / -batch + float(options["decay"]) * start)
-    for step in range(1, 5):
-        optimizer.learning_rate = float(rates[step])
-        optimizer.apply([keras.ops.convert_to_tensor(gradients[step] / -batch)], [kernel])
-        np.testing.assert_allclose(
-            keras.ops.convert_to_numpy(kernel.value), kernels[step], atol=3e-6
-        )
+def moved(optimizer, variable_name="kernel", gradients=(1.0,)):
+    """The values of a variable that starts at 0, after each gradient."""
+    parameter = variable(variable_name, 0.0)
+    values = []
+    for gradient in gradients:
+        optimizer.apply([keras.ops.convert_to_tensor(np.float32(gradient))], [parameter])
+        values.append(float(parameter.value))
+    return values
 
 
-def _before(after, gradient, rate, decay, batch):
-    """The weights before a first update w' = w + rate·(G / batch − decay·w)."""
-    return (after - rate * gradient / batch) / (1 - rate * decay)
+def test_accumulated_gradients_are_averaged():
+    optimizer = SGD(1.0, momentum=0.0, weight_decay=0.0, gradient_accumulation_steps=2)
+    assert moved(optimizer, gradients=(1.0, 3.0, 2.0, 2.0)) == pytest.approx([0, -2, -2, -4])
+
+
+def test_biases_warm_up_faster():
+    # Rate 0.1, and 1 more that fades over two updates.
+    options = dict(momentum=0.0, weight_decay=0.0, warmup=2, bias_warmup=1.0)
+    steps = np.diff([0, *moved(SGD(0.1, **options), "bias", (1.0, 1.0, 1.0))])
+    np.testing.assert_allclose(steps, [-1.1, -0.6, -0.1], rtol=1e-5)
+    assert moved(SGD(0.1, **options), "kernel") == pytest.approx([-0.1])
+
+
+def test_momentum_warms_up():
+    # Velocities: 1; 1·(0 + ½·0.8) + 1 = 1.4; 1.4·0.8 + 1 = 2.12.
+    optimizer = SGD(1.0, momentum=0.8, weight_decay=0.0, warmup=2, momentum_warmup=0.0)
+    steps = np.diff([0, *moved(optimizer, gradients=(1.0, 1.0, 1.0))])
+    np.testing.assert_allclose(steps, [-1, -1.4, -2.12], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        pytest.param({}, [-1, -1.5, -2.25, -3.125], id="constant: halfway at each update"),
+        pytest.param({"ema_start": 3}, [-1, -2, -3, -3.5], id="from update 3 on, as Darknet"),
+        pytest.param(
+            {"ema_warmup": 1.0},
+            [-1, -1 - (1 - 0.5 * (1 - np.exp(-2.0)))],
+            id="update t keeps ½(1 − e^−t), as ScaledYOLOv4",
+        ),
+    ],
+)
+def test_average_of_the_weights(options, expected):
+    optimizer = SGD(1.0, momentum=0.0, weight_decay=0.0, use_ema=True, ema_momentum=0.5, **options)
+    parameter, found = variable("kernel", 0.0), []
+    for _ in expected:  # the weight is -1, -2, -3, …
+        optimizer.apply([keras.ops.convert_to_tensor(np.float32(1.0))], [parameter])
+        found.append(float(optimizer._model_variables_moving_average[0].value))
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_average_moves_at_updates_only():
+    optimizer = SGD(
+        1.0, momentum=0.0, weight_decay=0.0, use_ema=True, ema_momentum=0.5,
+        gradient_accumulation_steps=2,
+    )  # fmt: skip
+    parameter, found = variable("kernel", 0.0), []
+    for _ in range(4):
+        optimizer.apply([keras.ops.convert_to_tensor(np.float32(1.0))], [parameter])
+        found.append(float(optimizer._model_variables_moving_average[0].value))
+    assert found == pytest.approx([0, -1, -1, -1.5])

@@ -64,9 +64,9 @@ class Level(NamedTuple):
         return ops.take(ops.reshape(values, (-1, values.shape[-1])), pairs.slot, axis=0)
 
     def add_up(self, pairs: Assignment, values: Any) -> Any:
-        """Sum `values` of the pairs, (batch, n, anchors, 5 + classes), in the shape of `raw`."""
-        entries = self.raw.shape[-1]
-        zeros = ops.reshape(ops.zeros_like(self.raw), (-1, entries))
+        """Sum `values` of the pairs, (batch, n, anchors, k), into (batch, h, w, anchors, k)."""
+        entries = values.shape[-1]
+        zeros = ops.zeros((ops.size(self.objectness), entries), "float32")
         slots = ops.reshape(pairs.slot, (-1, 1))
         values = ops.reshape(values, (-1, entries))
         sums = ops.scatter_update(zeros, slots, values, reduction="add")

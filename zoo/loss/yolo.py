@@ -7,10 +7,14 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from zoo.errors import ZooError, nearest
 from zoo.loss.assignment import Assignment, assign
 from zoo.loss.darknet import darknet_cost, darknet_deltas
+from zoo.loss.exact import exact_parts
 from zoo.loss.level import ENTRIES, Level, by_anchor, decode, per_image
 from zoo.loss.settings import settings_by_level
+
+GRADIENTS = ("darknet", "exact")
 
 
 class LevelLoss(NamedTuple):
@@ -33,14 +37,17 @@ class YoloLoss:
     learns objectness 0, unless it overlaps some truth well (`ignore_threshold`). Truths that share
     a prediction add up in its box and unite in its classes.
 
-    The value is the cost that Darknet prints; the gradient is minus its delta, which is not the
-    derivative of that value: see `zoo.loss.box_gradients`, and no slope of a sigmoid appears.
+    With `gradient: darknet` the value is the cost that Darknet prints and the gradient is minus its
+    delta, which is not the derivative of that value: see `zoo.loss.box_gradients`, and no slope of
+    a sigmoid appears in x and y. With `gradient: exact` they belong together: see
+    `zoo.loss.exact`, which has none of Darknet's departures.
 
-    All arguments but `head` are one for all levels, or a mapping by level.
+    All arguments but `head` and `gradient` are one for all levels, or a mapping by level.
 
     Args:
         head: the head that predicts: `num_classes`, `anchors`, `masks`, `strides`, `cxcywh`,
             `probabilities`, `new_coords`.
+        gradient: darknet or exact.
         box: mse, iou, giou, diou or ciou (Darknet's `iou_loss`).
         ignore_threshold: IoU with a truth above which objectness is not pushed to 0
             (`ignore_thresh`).
@@ -51,24 +58,26 @@ class YoloLoss:
         box_normalizer: weight of the box part (`iou_normalizer`).
         objectness_normalizer: weight of the objectness part (`obj_normalizer`).
         class_normalizer: weight of the class of a prediction's first truth (`cls_normalizer`); as
-            in Darknet it acts only with `class_counts`.
-        max_delta: bound of a box delta, in all box losses but mse; null is none.
+            in Darknet it acts only with `class_counts`; exact: of all classes, always.
+        max_delta: bound of a box delta, in all box losses but mse; null is none. Exact: has none.
         label_smoothing: ε of the class targets 1 − ε/2 and ε/2 (`label_smooth_eps`).
         objectness_smooth: objectness learns the IoU with the nearest truth instead of 1. As in
-            Darknet, an assigned prediction below `ignore_threshold` then learns 0.
+            Darknet, an assigned prediction below `ignore_threshold` then learns 0; exact: only
+            assigned predictions learn it, and all of them.
         focal: focal loss of the classes, α = ½, γ = 2 (`focal_loss`).
         class_counts: how often each class occurs (`counters_per_class`): rare classes weigh more,
             in proportion, at most `max_delta` times.
 
     Raises:
-        ZooError: an unknown box loss, settings for other levels than the head's, or counts that do
-            not fit its classes.
+        ZooError: an unknown gradient or box loss, settings for other levels than the head's,
+            counts that do not fit its classes, or a `truth_threshold` with `exact`.
     """
 
     def __init__(
         self,
         head: Any,
         *,
+        gradient: str = "darknet",
         box: str | Mapping[str, str] = "ciou",
         ignore_threshold: float | Mapping[str, float] = 0.7,
         truth_threshold: float | Mapping[str, float] = 1.0,
@@ -83,6 +92,7 @@ class YoloLoss:
         class_counts: Sequence[float] | Mapping[str, Sequence[float]] | None = None,
     ):
         self.head = head
+        self.gradient = _check_gradient(gradient)
         self.settings = settings_by_level(
             head,
             box=box,
@@ -98,6 +108,9 @@ class YoloLoss:
             focal=focal,
             class_counts=class_counts,
         )
+        thresholds = [of_level.truth_threshold for of_level in self.settings.values()]
+        if gradient == "exact" and min(thresholds) < 1:
+            raise ZooError("loss truth_threshold below 1 is Darknet's: set gradient=darknet")
 
     def __call__(self, truth: Mapping[str, Any], predictions: Mapping[str, Any]) -> dict[str, Any]:
         """The parts of the loss for each image.
@@ -111,11 +124,16 @@ class YoloLoss:
         Returns:
             "box", "objectness" and "class", float32 (batch,). As in Darknet the value is a mean
             over the levels and the gradient a sum; over all parts and images the values add up to
-            Darknet's network cost.
+            Darknet's network cost. With `gradient: exact` both are a sum.
         """
         parts = dict.fromkeys(ENTRIES, 0.0)
         for name in self.head.masks:
             raw = by_anchor(self.head, name, predictions[name])
+            if self.gradient == "exact":
+                level = decode(self.head, name, truth, raw)
+                exact = exact_parts(level, self._pairs(name, level), self.settings[name])
+                parts = {part: parts[part] + exact[part] for part in ENTRIES}
+                continue
             deltas, cost = self.level(name, truth, ops.stop_gradient(raw))
             # Zero, whose derivative is minus delta.
             descent = ops.stop_gradient(deltas) * (ops.stop_gradient(raw) - raw)
@@ -139,3 +157,9 @@ class YoloLoss:
             level.shape[1:3],
             iou_threshold=self.settings[name].iou_threshold,
         )
+
+
+def _check_gradient(gradient: str) -> str:
+    if gradient not in GRADIENTS:
+        raise ZooError(f"no loss gradient {gradient!r}; {nearest(gradient, GRADIENTS)}")
+    return gradient

@@ -34,6 +34,7 @@ from zoo.training.progress import TrainingProgress
 from zoo.training.record import Record
 from zoo.training.resumption import resume_point
 from zoo.training.saving import Checkpoints
+from zoo.training.schedules.updates import PerUpdate
 from zoo.training.state import weights_sha256
 from zoo.training.transfer import freeze, initialise
 
@@ -173,11 +174,13 @@ def _batches(cfg: Mapping[str, Any], source: Source, *, start: int) -> Any:
 def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
     settings = dict(cfg["optimizer"])
     rate = settings.pop("learning_rate")
+    parts = cfg["subdivisions"]
     schedule = config.build(
-        "schedule", cfg["schedule"], learning_rate=rate, total_steps=total_steps
+        "schedule", cfg["schedule"], learning_rate=rate, total_steps=max(total_steps // parts, 1)
     )
     optimizer = config.build("optimizer", settings)
-    optimizer.learning_rate = schedule
+    optimizer.learning_rate = schedule if parts == 1 else PerUpdate(schedule, parts)
+    optimizer.gradient_accumulation_steps = parts if parts > 1 else None
     if cfg["ema"]:
         optimizer.use_ema, optimizer.ema_momentum = True, cfg["ema"]
         optimizer.ema_overwrite_frequency = None

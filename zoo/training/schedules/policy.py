@@ -36,6 +36,7 @@ class Policy(keras.optimizers.schedules.LearningRateSchedule):
         self.options = options
 
     def __call__(self, step: Any) -> Any:
+        """The rate of the update that `step` updates precede."""
         n = ops.cast(step, "float32") + 1
         burn_in = max(self.updates(self.burn_in), 1)
         rate = self.learning_rate * self.share(n)

@@ -20,6 +20,7 @@ class PerUpdate(keras.optimizers.schedules.LearningRateSchedule):
         self.schedule, self.subdivisions = schedule, subdivisions
 
     def __call__(self, step: Any) -> Any:
+        """The rate of the mini-batch that `step` mini-batches precede."""
         return self.schedule(step // self.subdivisions)
 
     def get_config(self) -> dict[str, Any]:
