@@ -15,12 +15,22 @@ LEVELS = [
     {"config"},
     {"ops"},
     {"layer"},
-    {"backbone", "neck", "head", "loss"},
+    {"backbone", "neck", "head", "loss", "nms"},
     {"data", "download"},
     {"inference", "detector", "darknet", "cards", "saved"},
-    {"evaluation"},
-    {"training"},
-    {"train", "evaluate", "detect", "__main__"},
+    {"evaluation", "report"},
+    {"training", "verification"},
+    {
+        "train",
+        "evaluate",
+        "detect",
+        "verify",
+        "convert",
+        "browse",
+        "anchors",
+        "reproduce",
+        "__main__",
+    },
 ]
 #: One concern in several files, which may know each other.
 TOGETHER = {"inference", "detector", "darknet", "cards", "saved"}

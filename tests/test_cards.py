@@ -76,6 +76,12 @@ def test_misspelt_name(name):
         pytest.param(lambda card: card.update(licens=1), "no place for 'licens'", id="misspelt"),
         pytest.param(lambda card: card["weights"].pop("sha256"), "lacks sha256", id="no hash"),
         pytest.param(lambda card: card.update(weights=None), "lacks filename", id="no weights"),
+        pytest.param(lambda card: card["trained_on"].pop("overlap"), "lacks overlap", id="data"),
+        pytest.param(
+            lambda card: card["claimed"][0].pop("source"),
+            "claim .* lacks source",
+            id="a claim without a source",
+        ),
     ],
 )
 def test_a_card_with_holes_is_refused(tmp_path, monkeypatch, change, message):
@@ -86,6 +92,26 @@ def test_a_card_with_holes_is_refused(tmp_path, monkeypatch, change, message):
     monkeypatch.setattr(config, "conf_directories", lambda: {"plugin": tmp_path})
     with pytest.raises(ZooError, match=message):
         presets.card("theirs")
+
+
+def test_scores_on_coco_are_not_clean(data_dir):
+    text = (data_dir / "coco_mini/val/instances.json").read_text()
+    ids = sorted(category["id"] for category in json.loads(text)["categories"])
+    warning = presets.not_clean("yolov4-tiny-coco", ids)
+    assert warning.startswith("Not a clean score: yolov4-tiny-coco may have seen images of val2017")
+    assert "trainvalno5k" in warning
+    assert presets.not_clean("yolov4-tiny-coco", [1, 2, 3]) is None  # a data set of one's own
+
+
+def test_what_was_trained_from_them_inherits_it(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a/config.yaml").write_text("weights: yolov4-coco")
+    (tmp_path / "b/config.yaml").write_text(f"weights: {tmp_path / 'a'}")
+    warning = presets.not_clean(tmp_path / "b" / "best.keras", presets.COCO_IDS)
+    assert "yolov4-coco (from which" in warning
+    (tmp_path / "a/config.yaml").write_text("weights: null")
+    assert presets.not_clean(tmp_path / "b", presets.COCO_IDS) is None
 
 
 def test_weights_of_an_unknown_format(monkeypatch):

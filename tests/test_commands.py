@@ -1,6 +1,7 @@
 """Commands as a user types them."""
 
 import json
+import struct
 import subprocess
 import sys
 
@@ -69,6 +70,8 @@ def test_a_run_is_a_preset_for_evaluate_and_detect(trained, tmp_path):
     # The images of the first evaluation again: the same weights give the same numbers.
     again = json.loads((tmp_path / "e" / "metrics.json").read_text())
     assert again == pytest.approx(json.loads((directory / "metrics.json").read_text()), abs=1e-6)
+    assert {"evaluation.json", "detections.json", "report.html"} <= {
+        file.name for file in (tmp_path / "e").iterdir()}  # fmt: skip
 
 
 def test_detect_draws_and_lists(oracle_dir, mirror, tmp_path):
@@ -88,6 +91,13 @@ def test_detect_draws_and_lists(oracle_dir, mirror, tmp_path):
                      "source 'x.jpg': no picture there", id="no picture"),
         pytest.param("zoo.evaluate", ["preset=yolov4-tiny-coc", "data=shapes"],
                      "no preset 'yolov4-tiny-coc'; did you mean yolov4-tiny-coco", id="preset"),
+        pytest.param("zoo.convert", ["cfg=a.cfg", "output=a.onnx"], "must end in .keras or",
+                     id="output"),
+        pytest.param("zoo.convert", ["output=a.keras"], "either cfg= or preset=", id="no input"),
+        pytest.param("zoo.convert", ["preset=a", "weights=b", "output=a.keras"],
+                     "weights= goes with cfg=", id="weights of a preset"),
+        pytest.param("zoo.convert", ["cfg=none.cfg", "output=a.keras"], "none.cfg cannot be read",
+                     id="no cfg"),
         pytest.param("zoo.train", ["data=voc", "data.root=/nowhere"], "/nowhere", id="no folder"),
         pytest.param("zoo.train", ["data=voc"], "data.root", id="no root"),
         pytest.param("zoo.train", ["image_size=100"], "multiples of 32", id="size"),
@@ -107,6 +117,40 @@ def test_a_mistake_is_one_sentence(command, arguments, sentence, tmp_path):
     assert len(errors) == 1
     assert sentence in errors[0]
     assert "Traceback" not in done.stderr
+
+
+TINY_CFG = """[net]
+height=64
+width=64
+channels=3
+[conv]
+filters=7
+size=3
+stride=32
+pad=1
+activation=linear
+[yolo]
+classes=2
+anchors=20,30
+"""
+
+
+def test_convert_there_and_back(tmp_path):
+    """7·3·9 weights and 7 biases: 196 numbers, 20 + 784 bytes."""
+    (tmp_path / "my.cfg").write_text(TINY_CFG)
+    (tmp_path / "my.names").write_text("cat\ndog\n")
+    header = struct.pack("<3iQ", 0, 2, 5, 6400)
+    numbers = header + np.random.default_rng(0).normal(size=196).astype("<f4").tobytes()
+    (tmp_path / "my.weights").write_bytes(numbers)
+    where = [f"hydra.run.dir={tmp_path / 'run'}"]
+    done = run("zoo.convert", f"cfg={tmp_path / 'my.cfg'}", f"weights={tmp_path / 'my.weights'}",
+               f"class_names={tmp_path / 'my.names'}", f"output={tmp_path / 'a.keras'}",
+               *where)  # fmt: skip
+    assert f"my, 196 parameters → {tmp_path / 'a.keras'}" in done.stdout
+    run("zoo.convert", f"preset={tmp_path / 'a.keras'}", f"output={tmp_path / 'b.weights'}", *where)
+    assert (tmp_path / "b.weights").read_bytes() == numbers
+    assert (tmp_path / "b.cfg").read_text() == TINY_CFG
+    assert zoo.load(tmp_path / "a.keras").class_names == ["cat", "dog"]
 
 
 @pytest.mark.slow

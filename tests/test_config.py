@@ -123,8 +123,18 @@ def test_a_missing_mandatory_key_is_named():
 
 
 @pytest.mark.parametrize(
-    "group", ["model", "data", "optimizer", "schedule", "tracker", "callbacks", "recipe"]
+    "group",
+    ["model", "data", "augment", "optimizer", "schedule", "tracker", "callbacks", "recipe"],
 )
 def test_every_option_composes(group):
     for option in config.options(group):
         assert group == "recipe" or group in config.compose("train", [f"{group}={option}"])
+
+
+def test_every_way_of_evaluating_has_the_same_keys():
+    keys = {
+        option: set(config.compose("evaluate", [f"evaluation={option}"])["evaluation"])
+        for option in config.options("evaluation")
+    }
+    assert set(keys) >= {"coco", "darknet_map", "darknet_valid", "opencv"}
+    assert all(found == keys["coco"] for found in keys.values())

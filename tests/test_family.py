@@ -9,7 +9,7 @@ import pytest
 import zoo
 from zoo import config
 from zoo.darknet.order import darknet_order
-from zoo.darknet.weights import conv_shape
+from zoo.darknet.weights import stored_layers
 from zoo.errors import ZooError
 
 COCO = [str(number) for number in range(80)]
@@ -109,8 +109,7 @@ def test_every_config_has_its_count():
 @pytest.mark.parametrize("model", MODELS, indirect=True)
 def test_parameters_fill_the_official_file(model):
     assert model.count_params() == PARAMETERS[model.name]
-    shapes = [conv_shape(layer) for layer in darknet_order(model)]
-    floats = sum(shape.floats for shape in shapes)
+    floats = sum(stored.record.floats for stored in stored_layers(model))
     assert floats == PARAMETERS[model.name]
     assert 20 + 4 * floats == FILES.get(model.name, 20 + 4 * floats)
     assert model.stride == {"yolov4_p6": 64, "yolov4_p7": 128}.get(model.name, 32)

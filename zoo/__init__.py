@@ -34,20 +34,37 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
-def load(source: str | os.PathLike[str]) -> Detector:
+def load(
+    source: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    class_names: Sequence[str] | str | os.PathLike[str] | None = None,
+) -> Detector:
     """A trained detector.
 
     Args:
-        source: the name of a preset (`zoo.presets()` lists them), a run directory, or a `.keras`
-            file.
+        source: the name of a preset (`zoo.presets()` lists them), a run directory, a `.keras` file,
+            or a Darknet `.cfg`.
+        weights: of a `.cfg`: its `.weights`, or a `.conv.N` file, which fills the first layers and
+            leaves the others fresh; by default all are fresh.
+        class_names: of a `.cfg`: a list, a file with one name a line, or the name of a list in
+            `conf/classes`, as `"coco"`; by default the numbers "0", "1", …
 
     Returns:
-        A `keras.Model` with `detect`, `fit` and the rest.
+        A `keras.Model` with `detect`, `fit` and the rest. A `.cfg` without [yolo] sections gives a
+        classifier instead: see `zoo.darknet.classifier.Classifier`.
 
     Raises:
-        ZooError: there is no such preset or file; the nearest preset is suggested.
+        ZooError: there is no such preset or file (the nearest preset is suggested), or a `.cfg`
+            is not supported, which names the line, or its weights do not fit.
     """
     path = Path(source)
+    if path.suffix == ".cfg":
+        from zoo.darknet.importing import load_cfg
+
+        return load_cfg(path, weights, class_names)
+    if weights is not None or class_names is not None:
+        raise ZooError(f"weights and class_names go with a .cfg; {str(source)!r} has its own")
     if path.is_dir() or path.suffix == ".keras":
         from zoo.saved import load_saved
 

@@ -11,7 +11,10 @@ from zoo.registry import KINDS
 
 COMMANDS = {
     "zoo.train": "train a detector: python -m zoo.train model=yolov4 data=coco",
+    "zoo.reproduce": "a run made again, its numbers compared: python -m zoo.reproduce run=DIR",
     "zoo.evaluate": "COCO numbers: python -m zoo.evaluate preset=yolov4-tiny-coco data.root=DIR",
+    "zoo.convert": "Darknet in, Darknet out: python -m zoo.convert cfg=a.cfg output=a.keras",
+    "zoo.verify": "agreement with Darknet: python -m zoo.verify preset=yolov4-tiny-coco cfg=FILE",
     "zoo.detect": "boxes on pictures: python -m zoo.detect preset=yolov4-tiny-coco source=a.jpg",
 }
 

@@ -6,6 +6,7 @@ Imports no Keras until a model is loaded.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,13 @@ FIELDS = {
     "licence", "trained_on", "claimed", "measured",
 }  # fmt: skip
 WEIGHTS_FIELDS = {"url", "filename", "size", "sha256", "format"}
+TRAINED_FIELDS = {"dataset", "split", "overlap", "note"}
+#: What every claimed figure says besides its numbers.
+CLAIM_FIELDS = {"split", "image_size", "source"}
+#: COCO's ids of its 80 categories of objects; its labelled images have no others.
+COCO_IDS = [
+    id for id in range(1, 91) if id not in {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+]  # fmt: skip
 
 
 def names() -> list[str]:
@@ -37,7 +45,8 @@ def card(name: str) -> dict[str, Any]:
     Returns:
         description; model, a config of the group `model`; class_names, a config of the group
         `classes` or a list; weights: url, filename, size (bytes), sha256, format; licence;
-        trained_on; claimed, a list of figures each with its source; measured.
+        trained_on: dataset, split, overlap (splits for evaluation whose images it may hold), note;
+        claimed, a list of figures each with its split, image_size and source; measured.
 
     Raises:
         ZooError: there is no such preset (the nearest is suggested), or its card has a hole.
@@ -48,7 +57,49 @@ def card(name: str) -> dict[str, Any]:
     found = config.plain(OmegaConf.load(file))
     _check_fields(file, found, FIELDS)
     _check_fields(file, found["weights"], WEIGHTS_FIELDS)
+    _check_fields(file, found["trained_on"], TRAINED_FIELDS)
+    for claim in found["claimed"]:
+        if missing := sorted(CLAIM_FIELDS - set(claim)):
+            raise ZooError(f"a claim of the card {file} lacks {', '.join(missing)}: {claim}")
     return found
+
+
+def not_clean(preset: str | Path, category_ids: Sequence[int]) -> str | None:
+    """Why scores of these weights on this data set say too much, None if nothing speaks for it.
+
+    Weights that may have been trained on COCO's validation images cannot be measured on COCO: the
+    labelled images of any split may be among them. What was trained from such weights inherits it.
+
+    Args:
+        preset: name of a card, a run directory or a file in one.
+        category_ids: of the data set that the scores are from.
+    """
+    if list(category_ids) != COCO_IDS:
+        return None
+    seen: set[str] = set()
+    weights = str(preset)
+    while weights not in seen:
+        seen.add(weights)
+        if weights in names():
+            trained = card(weights)["trained_on"]
+            if not trained["overlap"]:
+                return None
+            through = "" if weights == str(preset) else f" (from which {preset} was trained)"
+            return (
+                f"Not a clean score: {weights}{through} may have seen images of "
+                f"{', '.join(trained['overlap'])}. {trained['note']}"
+            )
+        weights = _initial_weights(Path(weights)) or weights
+    return None
+
+
+def _initial_weights(run: Path) -> str | None:
+    """What the weights of a run were trained from, as its config tells."""
+    file = (run if run.is_dir() else run.parent) / "config.yaml"
+    if not file.is_file():
+        return None
+    found = OmegaConf.to_container(OmegaConf.load(file))
+    return found.get("weights") if isinstance(found, dict) else None
 
 
 def _check_fields(file: Path, found: Any, fields: set[str]) -> None:

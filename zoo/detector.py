@@ -10,6 +10,7 @@ import keras
 from zoo import config
 from zoo.errors import ZooError
 from zoo.ops.compile import xla
+from zoo.ops.levels import stride
 from zoo.registry import BACKBONES, NECKS
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Detector(keras.Model):
         Returns:
             A model whose output is boxes (batch, k, 4) xyxy relative to the network input, scores
             (batch, k), classes (batch, k), count (batch,), candidates (batch,); see
-            `zoo.ops.nms.suppress`.
+            `zoo.nms.candidates.detections`.
         """
         nms = {**self.cfg["nms"], **limits}
         key = repr(sorted(nms.items()))
@@ -185,7 +186,7 @@ def _wrap(name: str, upstream: Any, part: Callable[[Any], dict[str, Any]]) -> ke
 
 def _coarsest(*pyramids: Mapping[str, Any]) -> int:
     """The largest stride of the levels of some pyramids: level n has stride 2ⁿ."""
-    return max(2 ** int(level[1:]) for pyramid in pyramids for level in pyramid)
+    return max(stride(level) for pyramid in pyramids for level in pyramid)
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -215,13 +216,13 @@ class DecodeAndSuppress(keras.layers.Layer):
         return config.build("nms", self.settings["nms"], boxes, scores)
 
     def call(self, predictions: dict[str, Any]) -> dict[str, Any]:
-        """As `zoo.ops.nms.suppress`, boxes relative to the network input."""
+        """As `zoo.nms.candidates.detections`, boxes relative to the network input."""
         return self._run(predictions)
 
     def compute_output_spec(self, predictions: dict[str, Any]) -> dict[str, Any]:
         """Shapes of the detections; the batch stays open."""
         nms = self.settings["nms"]
-        kept = min(nms.get("max_candidates", 1024), nms.get("max_detections", 300))
+        kept = nms.get("max_detections", 300)
         batch = next(iter(predictions.values())).shape[0]
         return {
             "boxes": keras.KerasTensor((batch, kept, 4), "float32"),

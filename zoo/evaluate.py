@@ -12,25 +12,36 @@ from zoo.config import command, plain
 
 @command("evaluate")
 def main(cfg: DictConfig) -> float:
-    """Evaluate, write metrics.json and detections.json, print the table, return AP."""
+    """Evaluate, write the scores, the detections and a report, print the table, return AP."""
     from hydra.core.hydra_config import HydraConfig
 
     import zoo
+    from zoo.cards import not_clean
     from zoo.data.sources import open_source
     from zoo.evaluation.pictures import save_examples
-    from zoo.evaluation.report import print_metrics
+    from zoo.evaluation.report import print_darknet, print_metrics
     from zoo.evaluation.run import evaluate
+    from zoo.evaluation.save import save_evaluation
+    from zoo.report.page import write_report
 
     settings = plain(cfg)
     directory = Path(HydraConfig.get().runtime.output_dir)
     source = open_source(settings["data"], settings["split"])
     detector = zoo.load(settings["preset"])
     result = evaluate(detector, source, progress=True, **settings["evaluation"])
-    (directory / "metrics.json").write_text(json.dumps(result.metrics, indent=2) + "\n")
+    warning = not_clean(settings["preset"], source.category_ids)
+    scores = {**result.metrics, **({"warning": warning} if warning else {})}
+    (directory / "metrics.json").write_text(json.dumps(scores, indent=2) + "\n")
     (directory / "detections.json").write_text(json.dumps(result.detections) + "\n")
     save_examples(detector, source, directory / "examples.png")
-    print_metrics(result.metrics, title=f"{settings['preset']} on {len(source)} images")
-    print(f"run directory: {directory}")
+    found = save_evaluation(result, directory, settings=settings["evaluation"])
+    print_metrics(
+        result.metrics, title=f"{settings['preset']} on {len(source)} images", caption=warning
+    )
+    print_darknet(found["darknet"])
+    if result.cut:
+        print(f"{result.cut} images had more than max_candidates candidates; the rest was left out")
+    print(f"report: {write_report(directory)}")
     return result.metrics["AP"]
 
 

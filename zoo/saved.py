@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from zoo.darknet.classifier import Classifier
+from zoo.darknet.file import replacing
 from zoo.detector import Detector
 from zoo.errors import ZooError
 
@@ -13,8 +18,10 @@ from zoo.errors import ZooError
 CHECKPOINTS = ("best.keras", "last.keras")
 
 
-def load_saved(path: Path) -> Detector:
+def load_saved(path: Path) -> Any:
     """The detector of a `.keras` file, or the best one of a run directory.
+
+    A `.keras` file of a Darknet classifier gives a `zoo.darknet.classifier.Classifier`.
 
     Raises:
         ZooError: nothing is there, or it is not a detector.
@@ -31,6 +38,19 @@ def load_saved(path: Path) -> Detector:
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ZooError(f"{path} is not a detector saved by zoo: {reason}") from error
-    if not isinstance(detector, Detector):
+    if not isinstance(detector, Detector | Classifier):
         raise ZooError(f"{path} holds a {type(detector).__name__}, not a zoo detector")
     return detector
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """Write a `.keras` file, whole or not at all.
+
+    Raises:
+        ZooError: it cannot be written.
+    """
+    with replacing(path) as file, tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "model.keras"
+        model.save(archive)
+        with archive.open("rb") as source:
+            shutil.copyfileobj(source, file)

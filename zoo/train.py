@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -14,10 +15,29 @@ def main(cfg: DictConfig) -> float:
     """Train, evaluate, and return the validation AP, which a sweep maximises."""
     from hydra.core.hydra_config import HydraConfig
 
+    from zoo.training import determinism
+    from zoo.training.interruption import Interrupted
+
+    settings = plain(cfg)
+    determinism.prepare(settings["deterministic"])
+    from zoo.training.resumption import stored_config
     from zoo.training.run import train
 
-    return train(plain(cfg), Path(HydraConfig.get().runtime.output_dir))["AP"]
+    hydra = HydraConfig.get()
+    if settings["resume"] not in (None, "auto"):
+        settings = stored_config(settings, list(hydra.overrides.task))
+    try:
+        return train(settings, Path(hydra.runtime.output_dir))["AP"]
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        raise SystemExit(stop.status) from stop
+    except KeyboardInterrupt as stop:
+        print("stopped without saving; what was saved before is whole", file=sys.stderr)
+        raise SystemExit(130) from stop
 
 
 if __name__ == "__main__":
+    from zoo.training.resumption import in_place
+
+    sys.argv[1:] = in_place(sys.argv[1:])
     main()

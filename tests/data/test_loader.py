@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from zoo.data.geometry import resize
-from zoo.data.loader import PADDING, clear_errors, evaluation_batches, loader
+from zoo.data.loader import clear_errors, evaluation_batches, loader
 from zoo.data.sample import Labels
+from zoo.data.training import PADDING
 from zoo.errors import ZooError
 
 KEYS = {"size": (32, 64), "mode": "stretch", "batch_size": 2, "max_boxes": 3}
@@ -165,7 +166,7 @@ def test_keras_fits_on_it():
 
     model = Count()
     model.compile(optimizer="sgd")
-    batches = loader(Seen(), **KEYS, num_threads=2)
+    batches = loader(Seen(), **KEYS, num_threads=2, cache_mb=0)
     history = model.fit(batches, steps_per_epoch=5, epochs=2, verbose=0, shuffle=False).history
     assert np.isfinite(history["loss"]).all() and len(history["loss"]) == 2
     assert len(seen) >= 20

@@ -1,50 +1,439 @@
+"""Every transform: boxes stay on their pixels, inputs stay as they are, rules hold."""
+
+import inspect
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from zoo.data.loader import bound
+from zoo.data.transforms import colour
+from zoo.data.transforms.boxes import covered
+from zoo.data.transforms.crop import darknet_crop, darknet_place
+from zoo.data.transforms.cutout import cutout
+from zoo.data.transforms.example import Example, moved, scale, shift
 from zoo.data.transforms.flip import flip
-from zoo.errors import ZooError
+from zoo.data.transforms.mix import copy_paste, mixup
+from zoo.data.transforms.mosaic import mosaic, mosaic9
+from zoo.data.transforms.perspective import perspective
+from zoo.registry import TRANSFORMS
+
+SIZE = (96, 128)
 
 
-@pytest.fixture
-def marked():
-    """A 10×20 image with one bright rectangle, and its box."""
-    image = np.zeros((10, 20, 3), np.uint8)
-    image[2:5, 3:9] = 255
-    return image, np.array([[3, 2, 9, 5]], np.float32)
+def scene(box, size=(80, 120), kind=0):
+    """Black, with one rectangle in the pure colour of its class; nothing may be written to."""
+    image = np.zeros((*size, 3), np.uint8)
+    left, top, right, bottom = box
+    image[top:bottom, left:right, kind] = 255
+    boxes, classes = np.array([box], np.float32), np.array([kind], np.int32)
+    for array in (image, boxes, classes):
+        array.flags.writeable = False
+    return Example(image, boxes, classes)
 
 
-def test_flip_moves_the_box_with_the_pixels(marked):
-    image, boxes = flip(*marked, np.random.default_rng(0), probability=1.0)
-    np.testing.assert_array_equal(boxes, [[11, 2, 17, 5]])
-    ys, xs = np.nonzero(image[..., 0])
-    assert [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1] == boxes[0].tolist()
+def background(size=(80, 120)):
+    return Example(np.zeros((*size, 3), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0, int))
 
 
-def test_flip_leaves_its_input_alone(marked):
-    image, boxes = (array.copy() for array in marked)
-    flip(*marked, np.random.default_rng(0), probability=1.0)
-    np.testing.assert_array_equal(marked[0], image)
-    np.testing.assert_array_equal(marked[1], boxes)
+def of_class(example, kind):
+    return example.boxes_xyxy[example.classes == kind]
 
 
-def test_flip_happens_as_often_as_stated(marked):
+def pixels_of(image, kind):
+    """Box around the pixels of a class, or None."""
+    others = image[..., [c for c in range(3) if c != kind]].max(-1)
+    ys, xs = np.nonzero((image[..., kind].astype(int) - others) > 127)
+    return (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1) if len(xs) else None
+
+
+def assert_on_pixels(example, kind=0, tolerance=1.0):
+    """The one box of a class bounds the pixels of its colour: to a pixel, or IoU ≥ 0.9."""
+    boxes, seen = of_class(example, kind), pixels_of(example.image, kind)
+    if not len(boxes) or seen is None:  # dropped, or too thin to be seen
+        assert seen is None or min(seen[2] - seen[0], seen[3] - seen[1]) <= 3
+        return
+    (box,) = boxes
+    low, high = np.maximum(box[:2], seen[:2]), np.minimum(box[2:], seen[2:])
+    overlap = np.maximum(high - low, 0).prod()
+    areas = (box[2:] - box[:2]).prod() + (seen[2] - seen[0]) * (seen[3] - seen[1])
+    close = np.abs(box - seen).max() <= tolerance
+    assert close or overlap / (areas - overlap) >= 0.9, (box, seen)
+
+
+def call(name, example, seed=0, draw=background, size=SIZE, mode="stretch", **keys):
+    part = TRANSFORMS[name]
+    context = {"draw": draw, "size": size, "mode": mode}
+    wanted = inspect.signature(part).parameters
+    given = {key: value for key, value in context.items() if key in wanted}
+    return part(example, np.random.default_rng(seed), **given, **keys)
+
+
+# === What holds for every transform in the registry ===
+
+
+@pytest.mark.parametrize("name", TRANSFORMS.names())
+def test_inputs_are_not_written_to_and_the_seed_decides(name):
+    example = scene((30, 20, 70, 50))
+    once, again = (call(name, example, 3, lambda: scene((5, 5, 25, 30), kind=1)) for _ in range(2))
+    np.testing.assert_array_equal(once.image, again.image)
+    np.testing.assert_array_equal(once.boxes_xyxy, again.boxes_xyxy)
+    assert once.image.dtype == np.uint8 and once.image.shape == (*once.size, 3)
+    assert once.boxes_xyxy.dtype == np.float32 and len(once.classes) == len(once.boxes_xyxy)
+    assert not example.pixels.flags.writeable  # as it was: a write would have raised
+
+
+@pytest.mark.parametrize("name", TRANSFORMS.names())
+@pytest.mark.parametrize("mode", ["stretch", "letterbox"])
+def test_background_stays_background(name, mode):
+    for seed in range(4):
+        made = call(name, background(), seed, mode=mode)
+        assert made.boxes_xyxy.shape == (0, 4) and made.classes.shape == (0,)
+        assert made.image.dtype == np.uint8
+
+
+#: Transforms after which the rectangle is still one, with keys that make them certain and strong.
+MOVING = [
+    ("flip", {"probability": 1.0, "vertical": 0.5}),
+    ("fit", {}),
+    ("darknet_crop", {"jitter": 0.3, "resize": 1.5}),
+    ("darknet_place", {}),
+    ("perspective", {"scale": 0.4, "min_side": 0, "min_share": 0}),
+    ("mosaic", {"probability": 1.0}),
+    ("mosaic", {"probability": 1.0, "canvas": 2}),
+    ("mosaic9", {"probability": 1.0}),
+    ("copy_paste", {"probability": 1.0}),
+    ("grey", {"probability": 0.0}),
+    ("hsv", {"hue": 0, "saturation": 0.3, "value": 0.3}),
+    ("darknet_hsv", {"hue": 0.02}),
+    ("noise", {"probability": 1.0, "sigma": 5}),
+]
+
+
+@pytest.mark.parametrize(("name", "keys"), MOVING, ids=lambda v: v if isinstance(v, str) else "")
+@settings(max_examples=25, deadline=None)
+@given(
+    h=st.integers(40, 200), w=st.integers(40, 200), seed=st.integers(0, 2**20),
+    mode=st.sampled_from(["stretch", "letterbox"]),
+    corners=st.lists(st.floats(0, 1), min_size=4, max_size=4),
+)  # fmt: skip
+def test_boxes_stay_on_their_pixels(name, keys, h, w, seed, mode, corners):
+    # At most two fifths of the image, so that its mean colour, the fill, is none of the classes.
+    left, right = sorted(int(c * (w - 12)) // 2 for c in corners[:2])
+    top, bottom = sorted(int(c * (h - 12)) // 2 for c in corners[2:])
+    left, right, top, bottom = (v + int(corners[0] * 9) for v in (left, right, top, bottom))
+    example = scene((left, top, right + 12, bottom + 12), (h, w))
+    made = call(name, example, seed, draw=lambda: scene((4, 6, 30, 24), (40, 60), kind=1),
+                mode=mode, **keys).clipped(min_side=0)  # fmt: skip
+    if name != "copy_paste":  # may cover a part
+        assert_on_pixels(made)
+    if name.startswith(("flip", "copy", "mosaic")) and len(of_class(made, 1)) == 1:
+        assert_on_pixels(made, kind=1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**20), size=st.tuples(st.integers(60, 150), st.integers(60, 150)))
+def test_a_turned_box_contains_its_pixels_and_touches_them(seed, size):
+    """Rotation, shear and tilt: the box of a rectangle is that of its four corners."""
+    box = (size[1] // 3, size[0] // 3, size[1] // 3 * 2, size[0] // 3 * 2)
+    made = call("perspective", scene(box, size), seed, size=(300, 300), degrees=30, shear=10,
+                tilt=0.0005, scale=0.3)  # fmt: skip
+    (found,), seen = made.boxes_xyxy, pixels_of(made.image, 0)
+    # The tip of a corner covers little of its pixel.
+    np.testing.assert_allclose(found, seen, atol=2.5)
+
+
+def test_mosaic_of_four_puts_each_box_on_its_pixels():
+    others = [scene((20, 10, 60, 60), SIZE, kind=1), scene((40, 20, 100, 80), SIZE, kind=2),
+              background(SIZE)]  # fmt: skip
+    found = 0
+    for seed in range(30):
+        drawn = iter(others)
+        made = mosaic(scene((30, 20, 90, 70), SIZE), np.random.default_rng(seed),
+                      draw=lambda drawn=drawn: next(drawn), size=SIZE, probability=1.0)  # fmt: skip
+        assert made.size == SIZE
+        for kind in made.classes:
+            assert_on_pixels(made, kind)
+            found += 1
+    assert found > 60
+
+
+def test_the_parts_of_a_mosaic_next_to_the_point_are_shown():
+    """Tiles of the canvas' size: upper left shows its lower right corner, and so on round."""
+    tiles = []
+    for value in range(4):
+        ramp = np.add.outer(np.arange(SIZE[0]), np.arange(SIZE[1])) // 2
+        image = np.stack([ramp, ramp, np.full(SIZE, 60 * value + 10)], -1).astype(np.uint8)
+        tiles.append(Example(image, np.zeros((0, 4), np.float32), np.zeros(0, np.int32)))
+    drawn = iter(tiles[1:])
+    made = mosaic(tiles[0], np.random.default_rng(0), draw=lambda: next(drawn), size=SIZE,
+                  probability=1.0).image  # fmt: skip
+    which = made[..., 2] // 60
+    y, x = int((which[:, 0] == 0).sum()), int((which[0] == 0).sum())
+    assert 0.2 * SIZE[0] - 1 <= y <= 0.8 * SIZE[0] and 0.2 * SIZE[1] - 1 <= x <= 0.8 * SIZE[1]
+    np.testing.assert_array_equal(made[:y, :x], tiles[0].image[SIZE[0] - y :, SIZE[1] - x :])
+    np.testing.assert_array_equal(made[:y, x:], tiles[1].image[SIZE[0] - y :, : SIZE[1] - x])
+    np.testing.assert_array_equal(made[y:, :x], tiles[2].image[: SIZE[0] - y, SIZE[1] - x :])
+    np.testing.assert_array_equal(made[y:, x:], tiles[3].image[: SIZE[0] - y, : SIZE[1] - x])
+
+
+@pytest.mark.parametrize("bound", [True, False])
+def test_bound_decides_whether_boxes_reach_under_the_neighbours(bound):
+    """The upper left image has a box that reaches out of it, over the point."""
+    huge = Example(np.full((96, 128, 3), 255, np.uint8), np.array([[0, 0, 300, 300]], np.float32),
+                   np.zeros(1, np.int32))  # fmt: skip
+    made = mosaic(huge, np.random.default_rng(1), draw=lambda: background(SIZE), size=SIZE,
+                  probability=1.0, bound=bound)  # fmt: skip
+    seen = pixels_of(made.image * np.array([1, 0, 0], np.uint8), 0)
+    assert seen[:2] == (0, 0) and seen[2:] != (128, 96)
+    assert tuple(made.boxes_xyxy[0]) == ((0, 0, 128, 96) if not bound else seen)
+
+
+def test_padding_next_to_the_point_is_moved_out_of_sight():
+    """A tile that is half fill still shows pixels up to the point."""
+    half = Example(np.full((96, 128, 3), 255, np.uint8), np.zeros((0, 4), np.float32),
+                   np.zeros(0, np.int32)).warp(scale(0.5, 0.5), SIZE)  # fmt: skip
+    for seed in range(5):
+        made = mosaic(half, np.random.default_rng(seed), draw=lambda: background(SIZE), size=SIZE,
+                      probability=1.0).image  # fmt: skip
+        ys, xs = np.nonzero(made[..., 0] == 255)
+        assert not made[ys.max() + 1 :].any() and not made[:, xs.max() + 1 :].any()
+
+
+# === Lazy geometry ===
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**20), h=st.integers(3, 40), w=st.integers(3, 40),
+    flips=st.tuples(st.booleans(), st.booleans()), x=st.integers(-9, 9), y=st.integers(-9, 9),
+)  # fmt: skip
+def test_whole_steps_and_mirrors_copy_pixels(seed, h, w, flips, x, y):
+    image = np.random.default_rng(seed).integers(0, 256, (h, w, 3), np.uint8)
+    example = Example(image, np.zeros((0, 4), np.float32), np.zeros(0, np.int32))
+    expected = image
+    for axis, mirrored in enumerate(flips):
+        if mirrored:
+            keys = {"probability": float(axis == 1), "vertical": float(axis == 0)}
+            example = flip(example, np.random.default_rng(0), **keys)
+            expected = np.flip(expected, axis)
+    np.testing.assert_array_equal(example.image, expected)
+    padded = cv2.copyMakeBorder(expected, 9, 9, 9, 9, cv2.BORDER_CONSTANT, value=(128, 128, 128))
+    moved_by = example.warp(shift(x, y), (h, w)).image
+    np.testing.assert_array_equal(moved_by, padded[9 - y : 9 - y + h, 9 - x : 9 - x + w])
+
+
+def test_a_region_is_a_part_of_the_image():
+    image = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
+    example = Example(image, np.zeros((0, 4), np.float32), np.zeros(0, np.int32))
+    warped = example.warp(scale(1.7, 0.8) @ shift(-3.3, 2.1), (45, 70))
+    region = warped.region(10, 5, 40, 30).astype(int)
+    # OpenCV rounds positions to 1/32 pixel, of neighbours that differ by up to 255.
+    np.testing.assert_allclose(region, warped.image[5:30, 10:40], atol=10)
+    assert np.abs(region - warped.image[5:30, 10:40]).mean() < 0.5
+
+
+def test_a_stretch_is_that_of_opencv():
+    image = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+    made = call("fit", Example(image, np.zeros((0, 4), np.float32), np.zeros(0, np.int32)))
+    expected = cv2.resize(image, SIZE[::-1]).astype(int)
+    # OpenCV's warp rounds positions to 1/32 pixel, and replaces what is outside by fill.
+    assert np.abs(made.image[2:-2, 2:-2] - expected[2:-2, 2:-2]).max() <= 12
+    assert np.abs(made.image[2:-2, 2:-2] - expected[2:-2, 2:-2]).mean() < 2
+
+
+def test_moved_boxes_of_any_matrix():
+    boxes = np.array([[1, 2, 3, 6]])
+    np.testing.assert_allclose(moved(boxes, shift(10, 0) @ scale(-2, 1)), [[4, 2, 8, 6]])
+    quarter = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1.0]])
+    np.testing.assert_allclose(moved(boxes, quarter), [[-6, 1, -2, 3]])
+
+
+# === Rules ===
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        pytest.param((2, 3, 9, 8), (2, 3, 9, 8), id="inside: as it is"),
+        pytest.param((-5, -5, 4, 4), (0, 0, 4, 4), id="cut to the image"),
+        pytest.param((-5, 2, 0, 4), None, id="outside: dropped"),
+        pytest.param((19.5, 2, 25, 4), None, id="half a pixel is left: dropped"),
+        pytest.param((19, 2, 25, 4), (19, 2, 20, 4), id="a whole pixel is left: kept"),
+    ],
+)
+def test_clipping(box, expected):
+    example = Example(np.zeros((10, 20, 3), np.uint8), np.array([box], np.float32), np.zeros(1))
+    clipped = example.clipped().boxes_xyxy.tolist()
+    assert clipped == ([] if expected is None else [list(expected)])
+
+
+@pytest.mark.parametrize(
+    ("box", "kept"),
+    [
+        pytest.param((10, 10, 50, 50), True, id="inside"),
+        pytest.param((-80, 10, 10, 50), True, id="a ninth of it is left"),
+        pytest.param((-95, 10, 5, 50), False, id="a twentieth of it is left"),
+        pytest.param((10, 10, 11.5, 50), False, id="under two pixels wide"),
+        pytest.param((10, 10, 100, 14), False, id="longer than twenty times its other side"),
+        pytest.param((10, 10, 90, 14), True, id="exactly twenty times"),
+    ],
+)
+def test_perspective_drops_what_is_hardly_there(box, kept):
+    example = Example(np.zeros((96, 128, 3), np.uint8), np.array([box], np.float32), np.zeros(1))
+    made = perspective(example, np.random.default_rng(0), size=SIZE, translate=0, scale=0)
+    assert len(made.classes) == kept
+
+
+@pytest.mark.parametrize(
+    ("by", "share"),
+    [
+        pytest.param((0, 0, 10, 10), 1.0, id="all"),
+        pytest.param((10, 0, 20, 10), 0.0, id="beside"),
+        pytest.param((5, 5, 20, 20), 0.25, id="a quarter"),
+    ],
+)
+def test_covered(by, share):
+    assert covered(np.array([[0, 0, 10, 10]], np.float32), by) == pytest.approx([share])
+
+
+def test_cutout_hides_and_drops():
+    dropped = 0
+    for seed in range(60):
+        made = cutout(scene((40, 30, 60, 45)), np.random.default_rng(seed), probability=1.0)
+        hidden = 1 - (made.image[30:45, 40:60, 0] == 255).mean()
+        if not len(made.classes):
+            dropped += 1
+            assert hidden > 0.6
+    assert dropped
+
+
+def test_crop_fills_with_the_mean_colour_and_letterbox_keeps_the_aspect_ratio():
+    example = Example(np.full((50, 100, 3), (10, 200, 90), np.uint8),
+                      np.array([[0, 0, 100, 50]], np.float32), np.zeros(1, np.int32))  # fmt: skip
     rng = np.random.default_rng(0)
-    flipped = sum(flip(*marked, rng, probability=0.3)[1][0, 0] == 11 for _ in range(2000))
-    assert abs(flipped / 2000 - 0.3) < 0.04  # four standard deviations
+    made = darknet_crop(example, rng, size=(64, 64), mode="letterbox", jitter=0)
+    assert (np.abs(made.image.astype(int) - (10, 200, 90)) <= 1).all()
+    np.testing.assert_allclose(made.boxes_xyxy, [[0, 16, 64, 48]], atol=1e-4)
+    turned = replace(example, pixels=example.pixels.transpose(1, 0, 2).copy(),
+                     boxes_xyxy=example.boxes_xyxy[:, [1, 0, 3, 2]])  # fmt: skip
+    upright = darknet_crop(turned, rng, size=(64, 64), mode="letterbox", jitter=0)
+    np.testing.assert_allclose(upright.boxes_xyxy, [[16, 0, 48, 64]], atol=1e-4)
+    stretched = darknet_crop(example, rng, size=(64, 64), mode="stretch", jitter=0)
+    np.testing.assert_allclose(stretched.boxes_xyxy, [[0, 0, 64, 64]], atol=1e-4)
 
 
-def test_flip_of_an_image_without_boxes():
-    image, boxes = np.zeros((4, 4, 3), np.uint8), np.zeros((0, 4), np.float32)
-    assert flip(image, boxes, np.random.default_rng(0), probability=1.0)[1].shape == (0, 4)
+def test_crop_stays_within_jitter_and_resize():
+    """Jitter 0.2 and zoom 1.5: a side ends at −0.2 − 0.25 to 0.2 + 1/6 of the image."""
+    example = Example(np.zeros((100, 100, 3), np.uint8), np.array([[0, 0, 100, 100]], np.float32),
+                      np.zeros(1, np.int32))  # fmt: skip
+    low, high = [], []
+    for seed in range(400):
+        made = darknet_crop(example, np.random.default_rng(seed), size=SIZE, mode="stretch",
+                            jitter=0.2, resize=1.5)  # fmt: skip
+        inverse = np.linalg.inv(made.matrix)
+        left, top = inverse[:2, 2]
+        low.append(min(left, top))
+        high.append(max(left, top))
+    assert -45 <= min(low) < -38 and 30 < max(high) <= 37
 
 
-def test_configs_are_checked_before_anything_runs(marked):
-    rng = np.random.default_rng(0)
-    assert bound({"name": "flip", "probability": 1.0})(*marked, rng)[1][0, 0] == 11
-    with pytest.raises(ZooError, match="transform 'flip' takes no 'probabilty'; did you mean prob"):
-        bound({"name": "flip", "probabilty": 1.0})
-    with pytest.raises(ZooError, match="no transform 'flipp'; did you mean flip"):
-        bound({"name": "flipp"})
-    with pytest.raises(ZooError, match="needs a `name`"):
-        bound({})
+def test_place_shows_the_whole_image():
+    for seed in range(50):
+        made = darknet_place(scene((10, 10, 40, 40)), np.random.default_rng(seed), size=SIZE)
+        left, top, right, bottom = made.bounds
+        assert left >= -1e-6 and top >= -1e-6 and right <= 128 + 1e-6 and bottom <= 96 + 1e-6
+        assert right - left > 127 or bottom - top > 95  # it fits one way
+
+
+def test_mixup_averages_and_keeps_both():
+    other = scene((5, 5, 20, 20), (40, 60), kind=1)
+    made = mixup(scene((30, 20, 70, 50)), np.random.default_rng(0), draw=lambda: other,
+                 probability=1.0)  # fmt: skip
+    np.testing.assert_allclose(made.boxes_xyxy, [[30, 20, 70, 50], [10, 10, 40, 40]])
+    assert made.classes.tolist() == [0, 1]
+    assert made.image[45, 60].tolist() == [128, 0, 0] and made.image[15, 20].tolist() == [0, 128, 0]
+    blends = (mixup(scene((0, 0, 9, 9)), np.random.default_rng(seed), draw=lambda: other,
+                    probability=1.0, alpha=8.0) for seed in range(20))  # fmt: skip
+    weights = {int(blend.image[0, 0, 0]) for blend in blends}
+    assert len(weights) > 5
+
+
+def test_copy_paste_does_not_cover_much():
+    for seed in range(20):
+        made = copy_paste(scene((30, 20, 70, 50)), np.random.default_rng(seed), probability=1.0,
+                          draw=lambda: scene((5, 5, 35, 25), kind=1))  # fmt: skip
+        for box in of_class(made, 1):
+            assert (covered(of_class(made, 0), box) <= 0.3).all()
+            left, top, right, bottom = box.astype(int)
+            assert (made.image[top:bottom, left:right] == (0, 255, 0)).all()
+
+
+def test_nine_images_cover_the_canvas():
+    drawn = (Example(np.full((96, 128, 3), 25 * n + 30, np.uint8), np.zeros((0, 4), np.float32),
+                     np.zeros(0, np.int32)) for n in range(1, 9))  # fmt: skip
+    first = Example(np.full((96, 128, 3), 30, np.uint8), np.zeros((0, 4), np.float32), np.zeros(0))
+    made = mosaic9(first, np.random.default_rng(0), draw=lambda: next(drawn), size=SIZE,
+                   probability=1.0).image  # fmt: skip
+    assert made.shape == (192, 256, 3)
+    assert set(np.unique(made)) - {128} == {30 + 25 * n for n in range(9)}
+
+
+@pytest.mark.parametrize("name", ["flip", "grey", "mixup", "mosaic", "cutout", "noise"])
+def test_probability(name):
+    example, rng = scene((30, 20, 70, 50)), np.random.default_rng(0)
+    part = TRANSFORMS[name]
+    wanted = inspect.signature(part).parameters
+    context = {key: value for key, value in (("draw", background), ("size", SIZE)) if key in wanted}
+    changed = sum(part(example, rng, probability=0.3, **context) is not example for _ in range(600))
+    assert abs(changed / 600 - 0.3) < 0.08  # four standard deviations
+
+
+# === Colour ===
+
+
+def test_darknets_change_of_colours(oracle_dir):
+    golden = dict(np.load(oracle_dir / "preprocess" / "hsv.npz"))
+    pixels = np.divide(golden["image_u8_hwc"], 255, dtype=np.float32)
+    cases = golden["params_hue_sat_exp"]
+    assert len(cases) == 6
+    for case, (hue, saturation, exposure) in enumerate(cases):
+        made = colour.distort(pixels, turn=float(hue), gains=(float(saturation), float(exposure)))
+        np.testing.assert_allclose(made.transpose(2, 0, 1), golden[f"out{case}"], atol=1e-5)
+
+
+def test_tables_are_close_to_darknets_floats():
+    # Muted, so that nothing saturates: tables do so before the way back to RGB, floats after it.
+    image = np.random.default_rng(0).integers(80, 160, (40, 40, 3), np.uint8)
+    example = Example(image, np.zeros((0, 4), np.float32), np.zeros(0, np.int32))
+    for seed in range(5):
+        exact, table = (
+            colour.darknet_hsv(example, np.random.default_rng(seed), exact=exact).image.astype(int)
+            for exact in (True, False)
+        )
+        assert np.abs(exact - image).mean() > 3
+        assert np.abs(exact - table).mean() < 1
+
+
+def test_gains_of_one_change_nothing_but_rounding():
+    image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    example = Example(image, np.zeros((0, 4), np.float32), np.zeros(0, np.int32))
+    made = colour.hsv(example, np.random.default_rng(0), hue=0, saturation=0, value=0)
+    assert np.abs(made.image.astype(int) - image).max() <= 6  # 180 hues
+
+
+def test_hue_wraps():
+    red = Example(np.full((2, 2, 3), (255, 0, 0), np.uint8), np.zeros((0, 4), np.float32),
+                  np.zeros(0, np.int32))  # fmt: skip
+    for seed in range(10):
+        turned = [colour.darknet_hsv(red, np.random.default_rng(seed), saturation=1, exposure=1,
+                                     exact=exact).image[0, 0].astype(int)
+                  for exact in (True, False)]  # fmt: skip
+        assert np.abs(turned[0] - turned[1]).max() <= 9  # 180 hues of 256³ colours
+
+
+def test_grey_has_no_colour():
+    made = colour.grey(scene((3, 3, 9, 9)), np.random.default_rng(0), probability=1.0).image
+    assert (made[..., 0] == made[..., 1]).all() and (made[..., 1] == made[..., 2]).all()

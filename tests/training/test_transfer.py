@@ -4,7 +4,7 @@ from keras import ops
 
 import zoo
 from zoo.errors import ZooError
-from zoo.training.transfer import freeze, transfer
+from zoo.training.transfer import freeze, initialise, transfer
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +48,15 @@ def test_nothing_that_fits_is_an_error(three):
 def test_a_misspelt_part_gets_the_nearest(three):
     with pytest.raises(ZooError, match=r"no part 'bakbone' .* did you mean backbone\?"):
         freeze(three, ["bakbone"])
+
+
+def test_a_darknet_prefix_fills_the_first_layers(three, tmp_path):
+    """Three convolutions with normalisation: 32·(4 + 3·9), 64·(4 + 32·9), 64·(4 + 64·9) numbers."""
+    floats = 32 * 31 + 64 * 292 + 64 * 580
+    start = np.linspace(0, 1, floats, dtype="<f4")
+    path = tmp_path / "yolov4-tiny.conv.3"
+    path.write_bytes(np.array([0, 2, 5, 0, 0], "<i4").tobytes() + start.tobytes())
+    report = initialise(three, str(path), ["backbone", "neck", "head"])
+    assert report == "loaded the first 3 of 21 layers with weights"
+    kernel = first_kernel(three, "backbone")  # (3, 3, 3, 32) of (32, 3, 3, 3) in the file
+    np.testing.assert_array_equal(kernel[:, :, :, 1].transpose(2, 0, 1).ravel(), start[155:182])

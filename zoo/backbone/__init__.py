@@ -8,6 +8,7 @@ PARTS = {
     "cspdarknet": "zoo.backbone.cspdarknet:cspdarknet",
     "cspdarknet53": "zoo.backbone.cspdarknet:cspdarknet53",
     "cspdarknet_tiny": "zoo.backbone.tiny:cspdarknet_tiny",
+    "darknet_cfg": "zoo.darknet.backbone:darknet_cfg",
     "darknet53": "zoo.backbone.darknet:darknet53",
     "darknet_tiny": "zoo.backbone.tiny:darknet_tiny",
 }

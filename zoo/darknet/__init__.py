@@ -1,1 +1,1 @@
-"""Darknet's own files: `.weights` today, `.cfg` later."""
+"""Darknet's own files, `.cfg` and `.weights`, both ways."""

@@ -1,193 +1,228 @@
-"""Darknet's `.weights` files, read strictly [Darknet parser.c:load_weights_upto].
-
-A file is a header and then nothing but float32, with no names and no lengths: what the numbers
-mean follows from the network alone. So the network says first what it expects, the length of the
-file must equal that to the byte, and only then is anything read.
-"""
+"""Darknet's `.weights` into Keras models and out of them."""
 
 from __future__ import annotations
 
-import math
 import os
-import struct
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
+from zoo.darknet.file import Header, Record, read_header, read_weights, whole_layers, write_weights
 from zoo.darknet.order import darknet_order
+from zoo.darknet.plan import plan
 from zoo.errors import ZooError
 
-FLOAT = np.dtype("<f4")
-#: Darknet writes 0.1.0 to 0.2.5; parser.c takes 1000 and more for a transposed layout.
-VERSION_LIMIT = 1000
+#: How Darknet names the start of a file: the layers before the N-th [darknet.c:partial].
+FIRST_LAYERS = re.compile(r"\.conv\.\d+$")
+#: Where a detector's config keeps the header of the file that its weights came from.
+HEADER = "darknet_header"
 
 
 @dataclass(frozen=True)
-class ConvShape:
-    """What one convolution takes from a file.
+class Slot:
+    """A variable and its place in a file.
 
     Attributes:
-        kernel: (height, width, input channels / groups, filters), Keras' order.
-        normalized: batch normalisation follows, in the place of a bias.
+        role: what it is, e.g. `"beta"`, as in `zoo.darknet.plan.Array`.
+        variable: of a Keras layer.
+        axes: of the array in the file that give the variable's; None leaves them.
     """
 
-    kernel: tuple[int, int, int, int]
-    normalized: bool
+    role: str
+    variable: Any
+    axes: tuple[int, ...] | None = None
 
     @property
-    def arrays(self) -> list[tuple[int, ...]]:
-        """Shapes in file order: beta, gamma, mean, variance or bias; then the kernel, OIHW."""
-        height, width, inputs, filters = self.kernel
-        vectors = 4 if self.normalized else 1
-        return [(filters,)] * vectors + [(filters, inputs, height, width)]
+    def shape(self) -> tuple[int, ...]:
+        """As the array lies in a file."""
+        shape = tuple(int(side) for side in self.variable.shape)
+        return (
+            shape
+            if self.axes is None
+            else tuple(shape[self.axes.index(i)] for i in range(len(shape)))
+        )
 
-    @property
-    def floats(self) -> int:
-        """How many numbers that is."""
-        return sum(math.prod(shape) for shape in self.arrays)
+    def load(self, array: np.ndarray) -> None:
+        """Set the variable."""
+        self.variable.assign(array if self.axes is None else array.transpose(self.axes))
+
+    def array(self) -> np.ndarray:
+        """The variable's values as a file holds them, float32."""
+        values = np.asarray(keras.ops.convert_to_numpy(self.variable.value), "float32")
+        return values if self.axes is None else values.transpose(np.argsort(self.axes))
 
 
 @dataclass(frozen=True)
-class Header:
-    """The start of a file: the version that wrote it and the images its training had seen."""
+class Stored:
+    """A layer that has numbers in a file: its name in errors and its slots, in file order."""
 
-    version: tuple[int, int, int]
-    seen: int
-    size: int  # bytes
+    name: str
+    slots: list[Slot]
+
+    @property
+    def record(self) -> Record:
+        """What the file must hold of it."""
+        return Record(self.name, tuple(slot.shape for slot in self.slots))
 
 
-def read_header(path: str | os.PathLike[str]) -> Header:
-    """Read the header: three int32, then the images seen, 64 bits wide since version 0.2.
+def slots(layer: keras.Layer) -> list[Slot]:
+    """The variables of a layer in the order of a file.
 
-    Raises:
-        ZooError: the file cannot be read, is too short, or is not Darknet's.
+    Convolution: beta, gamma, mean, variance or bias, then the kernel, OIHW. Connected: bias or
+    beta, kernel, then the rest. Batch normalisation: beta, gamma, mean, variance. Others: weights.
     """
-    try:
-        with open(path, "rb") as file:
-            start = file.read(20)
-    except OSError as error:
-        raise ZooError(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(start) < 16:
-        raise ZooError(f"{path} is {len(start)} bytes long: too short for a Darknet .weights file")
-    major, minor, revision = version = struct.unpack("<3i", start[:12])
-    if not all(0 <= number < VERSION_LIMIT for number in version):
-        raise ZooError(
-            f"{path} is not a Darknet .weights file: it begins with {start[:8]!r}, "
-            "not with a version such as 0.2.5"
-        )
-    wide = major * 10 + minor >= 2
-    if wide and len(start) < 20:
-        raise ZooError(f"{path} is {len(start)} bytes long: its header is cut short")
-    seen = struct.unpack("<Q", start[12:20])[0] if wide else struct.unpack("<I", start[12:16])[0]
-    return Header((major, minor, revision), seen, 20 if wide else 16)
+    if hasattr(layer, "convolution"):
+        kernel = Slot("kernel", layer.convolution.kernel, (2, 3, 1, 0))
+        return [*_vectors(layer.normalization, layer.convolution), kernel]
+    if hasattr(layer, "dense"):
+        first, *rest = _vectors(layer.normalization, layer.dense)
+        return [first, Slot("kernel", layer.dense.kernel, (1, 0)), *rest]
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return _vectors(layer, None)
+    return [Slot("weights", layer.weight)]
 
 
-def read_weights(
-    path: str | os.PathLike[str], expected: Sequence[ConvShape], what: str = "the network"
-) -> list[list[np.ndarray]]:
-    """Read the arrays of each convolution.
+def _vectors(normalization: Any, biased: Any) -> list[Slot]:
+    if normalization is None:
+        return [Slot("bias", biased.bias)]
+    return [
+        Slot("beta", normalization.beta),
+        Slot("gamma", normalization.gamma),
+        Slot("mean", normalization.moving_mean),
+        Slot("variance", normalization.moving_variance),
+    ]
+
+
+def stored_layers(model: Any) -> list[Stored]:
+    """What a `.weights` file of a model holds, in order.
 
     Args:
-        path: a `.weights` file.
-        expected: the convolutions of the network, in Darknet's order.
-        what: the network, as an error should call it, e.g. `"yolov4-tiny with 80 classes"`.
-
-    Returns:
-        For each convolution float32 arrays as in `ConvShape.arrays`, mapped from the file and
-        not copied.
+        model: a detector, of parts or of a cfg, or a classifier of a cfg.
 
     Raises:
-        ZooError: the file is not Darknet's, is not exactly as long as `expected` wants it, or
-            holds a number that is not finite.
+        ZooError: the model holds weights that a file has no place for.
     """
-    header = read_header(path)
-    floats = sum(shape.floats for shape in expected)
-    _check_length(path, header, floats, f"the {len(expected)} convolutions of {what}")
-    # A memory map: nothing is allocated for the file, and Keras copies from it what it keeps.
-    values = np.memmap(path, FLOAT, "r", offset=header.size)
-    return list(_split(path, values.view(np.ndarray), expected))
-
-
-def _check_length(path: str | os.PathLike[str], header: Header, floats: int, what: str) -> None:
-    needed, found = header.size + floats * FLOAT.itemsize, os.stat(path).st_size
-    if found == needed:
-        return
-    cause = "cut short" if found < needed else "too long"
-    raise ZooError(
-        f"{path} has {found:,} bytes, but {what} need {needed:,} ({header.size} of header + "
-        f"{floats:,} float32): it is {cause}, or belongs to another model or number of classes"
-    )
-
-
-def _split(
-    path: str | os.PathLike[str], values: np.ndarray, expected: Sequence[ConvShape]
-) -> Iterator[list[np.ndarray]]:
-    start = 0
-    for index, shape in enumerate(expected):
-        arrays = []
-        for array_shape in shape.arrays:
-            part = values[start : start + math.prod(array_shape)]
-            if not np.isfinite(part).all():
-                raise ZooError(
-                    f"{path} is damaged: NaN or infinity among the weights of convolution {index} "
-                    f"(kernel {shape.kernel}, height × width × inputs × filters)"
-                )
-            arrays.append(part.reshape(array_shape))
-            start += part.size
-        yield arrays
-
-
-# === Into Keras ===
-
-
-def load_weights(detector: Any, path: str | os.PathLike[str]) -> None:
-    """Set every weight of a detector from a `.weights` file of the same network.
-
-    Args:
-        detector: a `zoo.detector.Detector`.
-        path: the file; its length must fit the detector exactly.
-
-    Raises:
-        ZooError: the file does not fit (see `read_weights`), or the detector holds weights that
-            a `.weights` file has no place for. The detector is then unchanged.
-    """
-    layers = darknet_order(detector)
-    expected = [conv_shape(layer) for layer in layers]
-    _check_complete(detector, expected)
-    what = f"{detector.name} with {len(detector.class_names)} classes"
-    # All is read and checked before the first weight is set.
-    for layer, arrays in zip(layers, read_weights(Path(path), expected, what), strict=True):
-        assign(layer, arrays)
-
-
-def conv_shape(layer: Any) -> ConvShape:
-    """What a `ConvBN` takes from a file."""
-    height, width, inputs, filters = (int(side) for side in layer.convolution.kernel.shape)
-    return ConvShape((height, width, inputs, filters), layer.normalization is not None)
-
-
-def assign(layer: Any, arrays: Sequence[np.ndarray]) -> None:
-    """Set the weights of a `ConvBN` from the arrays of one convolution, in file order."""
-    *vectors, kernel = arrays
-    layer.convolution.kernel.assign(kernel.transpose(2, 3, 1, 0))
-    if layer.normalization is None:
-        layer.convolution.bias.assign(vectors[0])
-        return
-    beta, gamma, mean, variance = vectors
-    layer.normalization.beta.assign(beta)
-    layer.normalization.gamma.assign(gamma)
-    layer.normalization.moving_mean.assign(mean)
-    layer.normalization.moving_variance.assign(variance)
-
-
-def _check_complete(detector: Any, expected: Iterable[ConvShape]) -> None:
-    """Refuse a network of which only a part would be loaded."""
-    held, covered = int(detector.count_params()), sum(shape.floats for shape in expected)
+    text = cfg_text(model)
+    if text is not None:
+        return _stored_of_cfg(model, text)
+    layers = darknet_order(model)
+    stored = [Stored(f"convolution {index}", slots(layer)) for index, layer in enumerate(layers)]
+    held, covered = int(model.count_params()), sum(layer.record.floats for layer in stored)
     if held != covered:
         raise ZooError(
-            f"{detector.name} is not a Darknet network: a .weights file holds convolutions only "
+            f"{model.name} is not a Darknet network: a .weights file holds convolutions only "
             f"({covered:,} numbers here), the model has {held:,} weights"
         )
+    return stored
+
+
+def _stored_of_cfg(model: Any, text: str) -> list[Stored]:
+    parts = {layer.name for layer in model.layers}
+    graph = model.get_layer("backbone") if "backbone" in parts else model
+    stored = []
+    for layer in plan(text).layers:
+        roles = [array.role for array in layer.in_file]
+        if roles:
+            found = [slot for slot in slots(graph.get_layer(layer.name)) if slot.role in roles]
+            stored.append(Stored(f"layer {layer.index} [{layer.section.kind}]", found))
+    return stored
+
+
+def cfg_text(model: Any) -> str | None:
+    """The cfg that a model was imported from, or None for a model of parts."""
+    return model.cfg.get("backbone", {}).get("text")
+
+
+# === In ===
+
+
+def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
+    """Set every weight of a model from a `.weights` file of the same network.
+
+    Args:
+        model: a `zoo.detector.Detector`, or a classifier of `zoo.darknet`.
+        path: the file; its length must fit the model exactly.
+
+    Raises:
+        ZooError: the file does not fit (see `zoo.darknet.file.read_weights`), or the model holds
+            weights that a file has no place for. The model is then unchanged.
+    """
+    stored = stored_layers(model)
+    what = f"{model.name} with {len(model.class_names)} classes"
+    _load(stored, read_weights(path, [layer.record for layer in stored], what))
+    header = read_header(path)
+    model.cfg[HEADER] = {"version": list(header.version), "seen": header.seen}
+
+
+def load_first_layers(model: Any, path: str | os.PathLike[str]) -> int:
+    """Set the first layers of a model from a `.conv.N` file: the start of a `.weights` file.
+
+    Args:
+        model: as `load_weights`.
+        path: the file; it must end where a layer ends.
+
+    Returns:
+        How many layers with weights were set, in Darknet's order; the others stay as they are.
+
+    Raises:
+        ZooError: the file ends within a layer, or is no `.weights` file.
+    """
+    stored = stored_layers(model)
+    records = [layer.record for layer in stored]
+    count = whole_layers(path, records, model.name)
+    _load(stored[:count], read_weights(path, records[:count], f"the start of {model.name}"))
+    return count
+
+
+def _load(stored: Sequence[Stored], arrays: Sequence[Sequence[np.ndarray]]) -> None:
+    # All was read and checked before the first weight is set.
+    for layer, values in zip(stored, arrays, strict=True):
+        for slot, value in zip(layer.slots, values, strict=True):
+            slot.load(value)
+
+
+def is_weights(path: str | os.PathLike[str]) -> bool:
+    """Whether a name is that of a `.weights` or a `.conv.N` file."""
+    return Path(path).suffix == ".weights" or bool(FIRST_LAYERS.search(str(path)))
+
+
+def initialise(model: Any, path: str | os.PathLike[str]) -> str:
+    """Load a `.weights` file whole, or the first layers from a `.conv.N` file.
+
+    Returns:
+        What was loaded, in words.
+
+    Raises:
+        ZooError: the file does not fit.
+    """
+    if not FIRST_LAYERS.search(str(path)):
+        load_weights(model, path)
+        return "all weights loaded"
+    total = len(stored_layers(model))
+    return f"loaded the first {load_first_layers(model, path)} of {total} layers with weights"
+
+
+# === Out ===
+
+
+def save_weights(model: Any, path: str | os.PathLike[str]) -> None:
+    """Write a `.weights` file that Darknet reads with the cfg of the same network.
+
+    Version and images seen are those of the file that the weights came from, or 0.2.5 and 0.
+
+    Args:
+        model: as `load_weights`.
+        path: what is written, whole or not at all.
+
+    Raises:
+        ZooError: the model is no Darknet network, or the file cannot be written.
+    """
+    known = model.cfg.get(HEADER)
+    header = Header(tuple(known["version"]), known["seen"]) if known else Header()
+    stored = stored_layers(model)
+    write_weights(path, header, (slot.array() for layer in stored for slot in layer.slots))

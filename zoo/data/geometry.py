@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from zoo.data.sample import Source
 from zoo.errors import ZooError, nearest
 
 MODES = ("letterbox", "stretch")
@@ -89,6 +90,27 @@ def resize(
     else:
         pad_x, pad_y = float(left), float(top)
     return canvas, Geometry(inner_w / w, inner_h / h, pad_x, pad_y, (h, w))
+
+
+def resized_sides(source: Source, size_hw: Sequence[int], *, mode: str) -> np.ndarray:
+    """Width and height of every box of a data set at the network input; no pixel is read.
+
+    Args:
+        source: the data set; crowd boxes are left out.
+        size_hw: height and width of the network input, pixels.
+        mode: as in `resize`.
+
+    Returns:
+        float64 (n, 2), pixels.
+    """
+    _check("mode", mode, MODES)
+    sides = [np.zeros((0, 2))]
+    for index in range(len(source)):
+        labels, (h, w) = source.labels(index), source.size(index)
+        boxes = labels.boxes[~labels.crowd].astype(np.float64)
+        height, width = size_hw if mode == "stretch" else _fit(h, w, *size_hw)
+        sides.append((boxes[:, 2:] - boxes[:, :2]) * (width / w, height / h))
+    return np.concatenate(sides)
 
 
 def _check(what: str, value: str, known: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import grain
@@ -14,11 +14,10 @@ import numpy as np
 
 from zoo.data.geometry import Geometry, resize
 from zoo.data.sample import Source
-from zoo.errors import ZooError, nearest
-from zoo.registry import TRANSFORMS, check_call
+from zoo.data.training import TrainingSamples, padded, stacked
+from zoo.errors import ZooError
 
-#: Class of the rows that fill up a batch's ground truth.
-PADDING = -1
+ENDLESS = 2**62  # samples
 THREADS = min(8, os.cpu_count() or 1)
 
 
@@ -30,10 +29,11 @@ def loader(
     batch_size: int,
     interpolation: str = "linear",
     max_boxes: int = 100,
-    transforms: Sequence[Mapping[str, Any]] = (),
     seed: int = 0,
     training: bool = True,
     num_threads: int = THREADS,
+    start: int = 0,
+    **augmentation: Any,
 ) -> grain.IterDataset:
     """Batches with padded ground truth, as `keras.Model.fit` takes them on any backend.
 
@@ -49,10 +49,11 @@ def loader(
         batch_size: B.
         interpolation: as in `resize`.
         max_boxes: N, rows of ground truth for each image; crowd boxes do not count.
-        transforms: configs of parts of kind `transform`, applied in turn before resizing.
         seed: of shuffling and transforms.
         training: see above.
         num_threads: how many samples are made at the same time; 0 makes them as they are asked for.
+        start: batches to leave out at the beginning of training; they are not made.
+        **augmentation: `transforms`, `scales`, `unmixed_from`, `cache_mb` of `TrainingSamples`.
 
     Returns:
         A dataset of (x, y): x float32 (B, H, W, 3) in [0, 1], RGB; y `{"boxes": float32 (B, N, 4)
@@ -62,20 +63,29 @@ def loader(
     Raises:
         ZooError: an image has more boxes than `max_boxes`, a transform or a size does not fit.
     """
-    check_max_boxes(source, max_boxes)
-    chain = [bound(transform) for transform in transforms] if training else []
-    make = functools.partial(
-        _training_sample, source, chain, max_boxes,
-        functools.partial(resize, size_hw=tuple(size), mode=mode, interpolation=interpolation),
-    )  # fmt: skip
-    # Indices run through Grain, not samples: a transform of several samples (mosaic) can so fetch
-    # its partners from the source, chosen by the same generator.
-    indices = grain.MapDataset.range(len(source))
     if training:
-        indices = indices.shuffle(seed).repeat()
-    samples = indices.random_map(make, seed=seed)
-    images = samples.to_iter_dataset(_read_options(num_threads, batch_size))
-    return images.batch(batch_size, drop_remainder=training)
+        samples = TrainingSamples(
+            source, size=size, mode=mode, interpolation=interpolation, batch_size=batch_size,
+            max_boxes=max_boxes, seed=seed, **augmentation,
+        )  # fmt: skip
+        return training_batches(samples, start=start, num_threads=num_threads)
+    check_max_boxes(source, max_boxes)
+    fit = functools.partial(resize, size_hw=tuple(size), mode=mode, interpolation=interpolation)
+    make = functools.partial(_plain_sample, source, max_boxes, fit)
+    images = grain.MapDataset.range(len(source)).map(make)
+    read = images.to_iter_dataset(_read_options(num_threads, batch_size))
+    return read.batch(batch_size, drop_remainder=False)
+
+
+def training_batches(
+    samples: TrainingSamples, *, start: int = 0, num_threads: int = THREADS
+) -> grain.IterDataset:
+    """Batches of training samples, without end, from batch `start` on; see `loader`."""
+    check_max_boxes(samples.source, samples.max_boxes)
+    batch_size = samples.batch_size
+    made = grain.MapDataset.range(start * batch_size, ENDLESS).map(samples)
+    read = made.to_iter_dataset(_read_options(num_threads, batch_size))
+    return read.batch(batch_size, drop_remainder=True, batch_fn=stacked)
 
 
 def evaluation_batches(
@@ -146,38 +156,16 @@ def clear_errors() -> Iterator[None]:
         raise
 
 
-def bound(cfg: Mapping[str, Any]) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    """A transform with the keywords of its config, checked now and not in a thread later.
-
-    Raises:
-        ZooError: no such transform, or a key that it does not take.
-    """
-    if "name" not in cfg:
-        raise ZooError(f"a transform needs a `name`; {nearest('', TRANSFORMS.names())}")
-    part = TRANSFORMS[cfg["name"]]
-    keywords = {key: value for key, value in cfg.items() if key != "name"}
-    check_call(f"transform {cfg['name']!r}", part, (None, None, None), keywords, {})
-    return functools.partial(part, **keywords)
-
-
-def _training_sample(
+def _plain_sample(
     source: Source,
-    chain: Sequence[Callable],
     max_boxes: int,
     fit: Callable[[np.ndarray], tuple[np.ndarray, Geometry]],
     index: int,
-    rng: np.random.Generator,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     labels = source.labels(index)
-    image, boxes_xyxy = source.image(index), labels.boxes[~labels.crowd]
-    for transform in chain:
-        image, boxes_xyxy = transform(image, boxes_xyxy, rng)
-    pixels, geometry = fit(image)
-    boxes = np.zeros((max_boxes, 4), np.float32)
-    classes = np.full(max_boxes, PADDING, np.int32)
-    boxes[: len(boxes_xyxy)] = geometry.forward(boxes_xyxy)
-    classes[: len(boxes_xyxy)] = labels.classes[~labels.crowd]
-    return pixels, {"boxes": boxes, "classes": classes}
+    pixels, geometry = fit(source.image(index))
+    boxes = geometry.forward(labels.boxes[~labels.crowd])
+    return pixels, padded(boxes, labels.classes[~labels.crowd], max_boxes)
 
 
 def _read_options(num_threads: int, batch_size: int) -> grain.ReadOptions:

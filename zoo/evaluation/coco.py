@@ -93,6 +93,13 @@ def coco_numbers(
     truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]]
 ) -> dict[str, float]:
     """The 12 numbers of detections in COCO's results format against COCO ground truth."""
+    return numbers_of(coco_evaluation(truth, detections))
+
+
+def coco_evaluation(
+    truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]]
+) -> hotcoco.COCOeval:
+    """Hotcoco's evaluation of boxes, done; detection n has id n + 1."""
     with contextlib.redirect_stdout(io.StringIO()):
         reference = hotcoco.COCO(dict(truth))
         evaluation = hotcoco.COCOeval(
@@ -101,4 +108,9 @@ def coco_numbers(
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
+    return evaluation
+
+
+def numbers_of(evaluation: hotcoco.COCOeval) -> dict[str, float]:
+    """The 12 numbers of an evaluation that is done."""
     return dict(zip(NAMES, map(float, evaluation.stats), strict=True))

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 
-def print_metrics(metrics: Mapping[str, float], *, title: str) -> None:
-    """A table of the COCO numbers on standard output."""
+def print_metrics(metrics: Mapping[str, float], *, title: str, caption: str | None = None) -> None:
+    """A table of the COCO numbers on standard output, with what is to be said about them below."""
     table = Table(title=title)
     table.add_column("metric")
     table.add_column("value", justify="right")
     for name, value in metrics.items():
         table.add_row(name, "–" if value < 0 else f"{value:.4f}")
     Console().print(table)
+    if caption:
+        Console(highlight=False).print(caption, style="yellow")
+
+
+def print_darknet(found: Mapping[str, Any]) -> None:
+    """What `darknet detector map` prints; `found` is the result of `darknet_map`."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        f"by Darknet's rules: mAP@0.50 {found['mAP']['0']:.4f} "
+        f"(11 points {found['mAP']['11']:.4f}, 101 points {found['mAP']['101']:.4f}); "
+        f"at confidence 0.25 precision {found['precision']:.2f}, recall {found['recall']:.2f}, "
+        f"F1 {found['F1']:.2f}, average IoU {found['average_iou']:.4f}, "
+        f"TP {found['TP']}, FP {found['FP']}, FN {found['FN']}"
+    )

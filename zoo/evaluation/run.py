@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +17,32 @@ from zoo.detector import Detector
 from zoo.errors import ZooError, nearest
 from zoo.evaluation.coco import CocoMetric
 from zoo.inference import to_detections
+from zoo.registry import NMS
 
 
-@dataclass
+@dataclass(frozen=True)
 class Result:
-    """Scores, and the detections they come from in COCO's results format."""
+    """Scores, and what they come from.
+
+    Attributes:
+        metrics: the 12 COCO numbers.
+        source: what was evaluated on.
+        truth: its ground truth in COCO's format, image ids being indices.
+        found: detections in COCO's results format, image ids being indices.
+        cut: images with more candidates than the `max_candidates` best that NMS has looked at,
+            and fewer detections than it may return: some may be missing.
+    """
 
     metrics: dict[str, float]
-    detections: list[dict[str, Any]]
+    source: Source
+    truth: dict[str, Any]
+    found: list[dict[str, Any]]
+    cut: int
+
+    @property
+    def detections(self) -> list[dict[str, Any]]:
+        """Detections in COCO's results format, image ids being the source's own."""
+        return [{**row, "image_id": self.source.id(row["image_id"])} for row in self.found]
 
 
 def evaluate(
@@ -33,6 +53,7 @@ def evaluate(
     resize: str | None = None,
     interpolation: str = "linear",
     image_size: Sequence[int] | None = None,
+    clip: bool = True,
     progress: bool = False,
     **nms: Any,
 ) -> Result:
@@ -45,6 +66,8 @@ def evaluate(
         resize: `"stretch"` or `"letterbox"`; by default the model's.
         interpolation: `"linear"` or `"darknet"`.
         image_size: (height, width) of the network input; by default the model's.
+        clip: cut boxes off at the edges of the image, as `detector valid` does before COCO's
+            numbers; `detector map` does not.
         progress: show a bar.
         **nms: keys of the NMS that override the model's, e.g. `score_threshold=0.001`.
 
@@ -52,9 +75,11 @@ def evaluate(
         ZooError: a class of the source that the detector does not know.
     """
     to_source = class_map(detector.class_names, source.class_names)
-    predictor = detector.predictor(**{k: v for k, v in nms.items() if v is not None})
+    limits = {key: value for key, value in nms.items() if value is not None}
+    cap = _caps({**detector.cfg["nms"], **limits})
+    predictor = detector.predictor(**limits)
     size = detector.check_size(image_size or detector.image_size)
-    metric = CocoMetric(source)
+    metric, cut = CocoMetric(source), 0
     batches = evaluation_batches(
         source,
         size=size,
@@ -67,21 +92,40 @@ def evaluate(
         batches, "evaluating", total=total, disable=not progress, transient=True
     ):
         outputs = predictor.predict_on_batch(_full(images, batch_size))
+        cut += _cut(outputs, len(images), **cap)
         for row, (index, geometry) in enumerate(zip(indices, geometries, strict=True)):
             found = to_detections(outputs, row, size, geometry, detector.class_names)
             labels = to_source[np.asarray(found.class_id)]
             known = labels >= 0
-            height, width = geometry.original
-            xyxy = np.clip(found.xyxy, 0, [width, height, width, height])
+            edges = [*geometry.original[::-1]] * 2
+            xyxy = np.clip(found.xyxy, 0, edges) if clip else found.xyxy
             scores = np.asarray(found.confidence)
             metric.update_state(int(index), xyxy[known], scores[known], labels[known])
-    return Result(metric.result(), with_original_ids(metric.detections, source))
+    return Result(metric.result(), source, metric.truth, metric.detections, cut)
 
 
 def _full(images: np.ndarray, batch_size: int) -> np.ndarray:
     """The last batch filled up with black images, so that one graph serves all batches."""
     missing = batch_size - len(images)
     return np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else images
+
+
+def _caps(nms: Mapping[str, Any]) -> dict[str, int]:
+    """How many candidates and detections of an image an NMS handles."""
+    known = inspect.signature(NMS[nms["name"]]).parameters
+    caps = ("max_candidates", "max_detections")
+    return {key: nms.get(key, known[key].default) for key in caps if key in known}
+
+
+def _cut(
+    outputs: Mapping[str, Any],
+    images: int,
+    *,
+    max_candidates: float = math.inf,
+    max_detections: float = math.inf,
+) -> int:
+    over = np.asarray(outputs["candidates"])[:images] > max_candidates
+    return int(np.sum(over & (np.asarray(outputs["count"])[:images] < max_detections)))
 
 
 def class_map(detector_names: Sequence[str], source_names: Sequence[str]) -> np.ndarray:
@@ -98,10 +142,3 @@ def class_map(detector_names: Sequence[str], source_names: Sequence[str]) -> np.
             )
     index = {name: number for number, name in enumerate(source_names)}
     return np.array([index.get(name, -1) for name in detector_names])
-
-
-def with_original_ids(
-    detections: Sequence[Mapping[str, Any]], source: Source
-) -> list[dict[str, Any]]:
-    """Detections whose image_id is the source's own id instead of its index."""
-    return [{**found, "image_id": source.id(found["image_id"])} for found in detections]

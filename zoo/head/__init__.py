@@ -1,3 +1,6 @@
 """Heads: pyramid and number of classes → raw predictions per level, and their decoding."""
 
-PARTS = {"yolo": "zoo.head.yolo:YoloHead"}
+PARTS = {
+    "raw_yolo": "zoo.head.raw:RawYoloHead",
+    "yolo": "zoo.head.yolo:YoloHead",
+}

@@ -11,7 +11,7 @@ from keras import ops
 
 from zoo.errors import ZooError
 from zoo.layer.convolution import ConvBN
-from zoo.ops.levels import per_level
+from zoo.ops.levels import per_level, stride
 from zoo.registry import LAYERS
 
 
@@ -60,7 +60,7 @@ class YoloHead:
         self.num_classes = num_classes
         self.anchors = [[float(side) for side in anchor] for anchor in anchors]
         self.masks = {level: list(mask) for level, mask in masks.items()}
-        self.strides = {level: 2 ** int(level[1:]) for level in masks}
+        self.strides = {level: stride(level) for level in masks}
         self.scale_xy = per_level("head scale_xy", scale_xy, self.masks)
         self.new_coords = new_coords
         self.widths = per_level("head widths", widths, self.masks)
@@ -166,10 +166,10 @@ class YoloHead:
         y = (rows + offset[..., 1]) / grid_height
         anchors = [self.anchors[index] for index in self.masks[level]]
         anchor_sizes = ops.convert_to_tensor(anchors, dtype="float32")
-        stride = self.strides[level]
+        pixels = self.strides[level]
         sides = raw_boxes[..., 2:4]
         size = (4 * ops.square(sides) if self.new_coords else ops.exp(sides)) * anchor_sizes
         size = ops.stack(
-            [size[..., 0] / (grid_width * stride), size[..., 1] / (grid_height * stride)], axis=-1
+            [size[..., 0] / (grid_width * pixels), size[..., 1] / (grid_height * pixels)], axis=-1
         )
         return ops.stack([x, y], axis=-1), size

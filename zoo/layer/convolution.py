@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -17,17 +18,19 @@ _rank = itertools.count()
 class ConvBN(keras.layers.Layer):
     """Convolution → batch normalisation (or bias) → activation.
 
-    Strided convolutions pad `size // 2` on every side; Keras' `same` would pad the bottom and the
+    Every side is padded alike; Keras' `same` would pad a strided convolution at the bottom and the
     right only and shift the features. Batch normalisation divides by √(variance + 1e-5)
     [convolutional_layer.c:forward_convolutional_layer, blas.c:normalize_cpu].
 
     Args:
         filters: output channels.
-        size: side of the square kernel, odd.
-        stride: step in both directions.
+        size: side of the square kernel.
+        stride: step in both directions, or steps down and across.
         activation: name of a registered layer.
         normalize: batch normalisation; without it the convolution has a bias.
         groups: groups of channels, each with kernels of its own.
+        padding: zeros on every side, times `dilation`; by default `size // 2`.
+        dilation: distance of the pixels that neighbouring weights of a kernel see.
 
     `created` ranks the layers of a process by creation: the order in which a part's code lists
     its convolutions, which is the order of a Darknet weights file.
@@ -38,29 +41,42 @@ class ConvBN(keras.layers.Layer):
         filters: int,
         size: int = 3,
         *,
-        stride: int = 1,
+        stride: int | Sequence[int] = 1,
         activation: str = "leaky_relu",
         normalize: bool = True,
         groups: int = 1,
+        padding: int | None = None,
+        dilation: int = 1,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.created = next(_rank)
-        self.settings = dict(
+        self.settings: dict[str, Any] = dict(
             filters=filters,
             size=size,
             stride=stride,
             activation=activation,
             normalize=normalize,
             groups=groups,
+            padding=padding,
+            dilation=dilation,
         )
-        self.padding = keras.layers.ZeroPadding2D(size // 2) if stride > 1 else None
+        self.strides = (stride, stride) if isinstance(stride, int) else tuple(stride)
+        self.margin = (size // 2 if padding is None else padding) * dilation
+        # An undilated stride alone: neither TensorFlow nor JAX has both.
+        self.subsample = dilation > 1 and self.strides != (1, 1)
+        same = self.strides == (1, 1) and 2 * self.margin == dilation * (size - 1)
+        pads = self.margin > 0 and not same
+        self.padding = (
+            keras.layers.ZeroPadding2D(self.margin, data_format="channels_last") if pads else None
+        )
         self.convolution = keras.layers.Conv2D(
             filters,
             size,
-            strides=stride,
+            strides=(1, 1) if self.subsample else self.strides,
+            dilation_rate=dilation,
             groups=groups,
-            padding="valid" if stride > 1 else "same",
+            padding="same" if same else "valid",
             use_bias=not normalize,
             # U(−1, 1)·√(2 / fan_in) [convolutional_layer.c:make_convolutional_layer]
             kernel_initializer=keras.initializers.VarianceScaling(2 / 3, "fan_in", "uniform"),
@@ -82,18 +98,27 @@ class ConvBN(keras.layers.Layer):
         self.built = True
 
     def call(self, features: Any, training: bool | None = None) -> Any:
-        """(batch, h, w, channels) → (batch, ⌈h / stride⌉, ⌈w / stride⌉, filters)."""
+        """(batch, h, w, channels) → (batch, h', w', filters).
+
+        With the default padding of an odd kernel h' = ⌈h / stride⌉; in general
+        h' = ⌊(h + 2·padding·dilation − dilation·(size − 1) − 1) / stride⌋ + 1.
+        """
         if self.padding is not None:
             features = self.padding(features)
         features = self.convolution(features)
+        if self.subsample:
+            features = features[:, :: self.strides[0], :: self.strides[1]]
         if self.normalization is not None:
             features = self.normalization(features, training=training)
         return self.activation(features)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """Shape of the result; sides that are not known stay None."""
-        stride = self.settings["stride"]
-        sides = (None if side is None else -(-side // stride) for side in input_shape[1:3])
+        extent = self.settings["dilation"] * (self.settings["size"] - 1) + 1
+        sides = (
+            None if side is None else (side + 2 * self.margin - extent) // stride + 1
+            for side, stride in zip(input_shape[1:3], self.strides, strict=True)
+        )
         return (input_shape[0], *sides, self.settings["filters"])
 
     def get_config(self) -> dict[str, Any]:

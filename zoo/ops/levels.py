@@ -1,7 +1,8 @@
-"""Settings that are one for all levels or one for each."""
+"""Levels of a pyramid: their strides, and settings that are one for all or one for each."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,3 +25,17 @@ def per_level(what: str, value: Any, levels: Mapping[str, Any]) -> dict[str, Any
     if set(value) != set(levels):
         raise ZooError(f"{what} has levels {sorted(value)}, the head has {sorted(levels)}")
     return dict(value)
+
+
+def stride(level: str) -> int:
+    """Pixels of the input that one cell of a level covers: 2ⁿ for `"Pn"`.
+
+    What follows the number tells levels of one stride apart, as in `"P5_2"`.
+
+    Raises:
+        ZooError: the name is not of this form.
+    """
+    found = re.fullmatch(r"P(\d+)(_\d+)?", level)
+    if not found:
+        raise ZooError(f"no level {level!r}: the level of stride 2ⁿ is 'Pn', as 'P5'")
+    return 2 ** int(found[1])

@@ -1,8 +1,7 @@
-"""What happens between epochs: evaluation and checkpoints."""
+"""What happens between epochs: averages, evaluation, and the weights that users take away."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,16 @@ import numpy as np
 
 from zoo.data.sample import Source
 from zoo.evaluation.run import evaluate
+from zoo.evaluation.save import LATEST, promote, save_evaluation
+from zoo.training.atomic import replacing
+from zoo.training.state import weights_sha256
 
 
 class SwapAverages(keras.callbacks.SwapEMAWeights):
-    """Keras' swap of weights and their averages, without two variables sharing one array.
+    """Keras' swap of weights and their averages, to the bit.
 
-    On JAX a step donates the arrays it is given: what another variable shares is then deleted.
+    On TensorFlow Keras' own adds and subtracts, which rounds. On JAX two variables would share one
+    array, and a step donates the arrays it is given: what another variable shares is then deleted.
     """
 
     def __init__(self) -> None:
@@ -32,6 +35,12 @@ class SwapAverages(keras.callbacks.SwapEMAWeights):
         for variable, average in self._pairs(optimizer):
             average.assign(_copy(variable))
 
+    def _tf_swap_variables(self, optimizer: keras.Optimizer) -> None:
+        self._backend_swap_variables(optimizer)
+
+    def _tf_finalize_ema_values(self, optimizer: keras.Optimizer) -> None:
+        self._backend_finalize_ema_values(optimizer)
+
     def _pairs(self, optimizer: keras.Optimizer) -> Any:
         return zip(
             optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
@@ -39,7 +48,7 @@ class SwapAverages(keras.callbacks.SwapEMAWeights):
 
 
 def _copy(variable: Any) -> np.ndarray:
-    return np.array(keras.ops.convert_to_numpy(variable.value))
+    return np.array(keras.ops.convert_to_numpy(variable))
 
 
 class Evaluation(keras.callbacks.Callback):
@@ -49,48 +58,87 @@ class Evaluation(keras.callbacks.Callback):
         source: what to evaluate on.
         every: epochs between two evaluations.
         epochs: of the whole run.
+        directory: of the run; its folder `latest` gets what `save_evaluation` writes.
         **options: those of `zoo.evaluation.run.evaluate`.
     """
 
-    def __init__(self, source: Source, *, every: int, epochs: int, **options: Any):
+    def __init__(self, source: Source, *, every: int, epochs: int, directory: Path, **options: Any):
         super().__init__()
+        self.directory = directory
         self.source, self.every, self.epochs, self.options = source, every, epochs, options
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Evaluate when it is time."""
         if (epoch + 1) % self.every == 0 or epoch + 1 == self.epochs:
             result = evaluate(self.model, self.source, **self.options)
+            save_evaluation(result, self.directory / LATEST, settings=self.options)
             if logs is not None:
                 logs.update({f"val_{key}": value for key, value in result.metrics.items()})
 
 
-class Checkpoints(keras.callbacks.Callback):
+class BestAndLast(keras.callbacks.Callback):
     """`last.keras` after each epoch, `best.keras` whenever the monitored metric rises.
+
+    With `best.keras` comes evaluation.json, see `zoo.evaluation.save`.
 
     Args:
         directory: of the run.
         monitor: key of the logs; the higher the better.
+        best: of a run that goes on, as below.
 
-    `metrics` holds the validation scores of the best checkpoint.
+    `last_sha256` is that of the weights in `last.keras`. `best` is None before the first
+    evaluation, then has `epoch` (counted from 1), `value`, `metrics` (the validation scores of the
+    best weights) and `sha256` (of those weights).
     """
 
-    def __init__(self, directory: Path, *, monitor: str = "val_AP50"):
+    def __init__(
+        self, directory: Path, *, monitor: str = "val_AP50", best: dict[str, Any] | None = None
+    ):
         super().__init__()
-        self.directory, self.monitor = directory, monitor
-        self.best = float("-inf")
-        self.metrics: dict[str, float] = {}
+        self.directory, self.monitor, self.best = directory, monitor, best
+        self.last_sha256: str | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Save; a file appears whole or not at all."""
         self._save("last.keras")
+        self.last_sha256 = weights_sha256(self.model)
         value = (logs or {}).get(self.monitor)
-        if value is not None and value > self.best:
-            self.best = value
-            scores = {key: number for key, number in (logs or {}).items() if key.startswith("val_")}
-            self.metrics = {key.removeprefix("val_"): number for key, number in scores.items()}
-            self._save("best.keras")
+        if value is None or (self.best is not None and value <= self.best["value"]):
+            return
+        self._save("best.keras")
+        if (self.directory / LATEST).is_dir():
+            promote(self.directory / LATEST, self.directory)
+        scores = {key: number for key, number in (logs or {}).items() if key.startswith("val_")}
+        self.best = {
+            "epoch": epoch + 1,
+            "value": value,
+            "metrics": {key.removeprefix("val_"): number for key, number in scores.items()},
+            "sha256": self.last_sha256,
+        }
 
     def _save(self, name: str) -> None:
-        unfinished = self.directory / f"unfinished-{name}"
-        self.model.save(unfinished)
-        os.replace(unfinished, self.directory / name)
+        with replacing(self.directory / name) as written:
+            self.model.save(written)
+
+
+class ShortEpoch(keras.callbacks.Callback):
+    """The rest of an epoch that was interrupted; those after it have their full length.
+
+    Args:
+        steps: updates left; 0 does nothing.
+    """
+
+    def __init__(self, steps: int):
+        super().__init__()
+        self.steps = steps
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Leave the epoch's loop when nothing is left of it."""
+        if batch + 1 == self.steps:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Go on with the next one."""
+        if self.steps:
+            self.model.stop_training = False
+            self.steps = 0

@@ -17,6 +17,7 @@ class TrainingProgress(keras.callbacks.Callback):
         epochs: of the whole run.
         steps: updates of an epoch.
         batch_size: images of an update.
+        done: updates made before this process.
         console: where to write; standard output by default.
         quiet_seconds: without a terminal, time between two lines within an epoch.
     """
@@ -26,6 +27,7 @@ class TrainingProgress(keras.callbacks.Callback):
         epochs: int,
         steps: int,
         batch_size: int,
+        done: int = 0,
         console: Console | None = None,
         quiet_seconds: float = 30,
     ):
@@ -33,7 +35,7 @@ class TrainingProgress(keras.callbacks.Callback):
         self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
         self.console = console or Console(highlight=False, soft_wrap=True)
         self.quiet_seconds = quiet_seconds
-        self.done = 0
+        self.before = self.done = done
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Start the bar and the clock."""
@@ -47,7 +49,9 @@ class TrainingProgress(keras.callbacks.Callback):
             disable=not self.console.is_terminal,
         )
         self.bar.start()
-        self.task = self.bar.add_task("training", total=self.epochs * self.steps, state="")
+        self.task = self.bar.add_task(
+            "training", total=self.epochs * self.steps, completed=self.done, state=""
+        )
         self.spent = 0.0
         self.said = time.monotonic()
 
@@ -71,12 +75,13 @@ class TrainingProgress(keras.callbacks.Callback):
         )
         if not self.console.is_terminal and now - self.said > self.quiet_seconds:
             self.said = now
-            self.console.print(f"epoch {self.epoch + 1} step {batch + 1}/{self.steps}  {state}")
+            step = (self.done - 1) % self.steps + 1
+            self.console.print(f"epoch {self.epoch + 1} step {step}/{self.steps}  {state}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """One line for the epoch, with its evaluation if there was one."""
         logs = logs or {}
-        left = (self.epochs * self.steps - self.done) * self.spent / max(self.done, 1)
+        left = (self.epochs * self.steps - self.done) * self.spent / max(self._here(), 1)
         scores = "".join(
             f"  {key} {logs[key]:.3f}" for key in ("val_AP", "val_AP50") if key in logs
         )
@@ -91,7 +96,11 @@ class TrainingProgress(keras.callbacks.Callback):
         self.bar.stop()
 
     def _rate(self) -> float:
-        return self.done * self.batch_size / self.spent if self.spent else 0.0
+        return self._here() * self.batch_size / self.spent if self.spent else 0.0
+
+    def _here(self) -> int:
+        """Updates made by this process."""
+        return self.done - self.before
 
 
 def _losses(logs: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from collections.abc import Mapping
@@ -12,74 +13,145 @@ import keras
 import yaml
 
 from zoo import config
-from zoo.data.loader import clear_errors, loader
+from zoo.data.anchors import warn_of_unfit_anchors
+from zoo.data.loader import clear_errors
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
+from zoo.data.training import training_samples
 from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.evaluation.pictures import save_examples
 from zoo.evaluation.report import print_metrics
-from zoo.training.callbacks import Checkpoints, Evaluation, SwapAverages
+from zoo.report.page import write_report
+from zoo.training.atomic import write_text
+from zoo.training.callbacks import BestAndLast, Evaluation, ShortEpoch, SwapAverages
+from zoo.training.checkpoint import Checkpoint
+from zoo.training.feeding import fit_batches
+from zoo.training.interruption import Interruption
+from zoo.training.journal import Journal, cut_back
+from zoo.training.manifest import read_manifest
 from zoo.training.progress import TrainingProgress
+from zoo.training.record import Record
+from zoo.training.resumption import resume_point
+from zoo.training.saving import Checkpoints
 from zoo.training.schedules.updates import PerUpdate
-from zoo.training.transfer import freeze, transfer
+from zoo.training.transfer import freeze, initialise
 
 log = logging.getLogger(__name__)
+
+#: What a disk answers that takes no more.
+DISK = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT)
 
 
 def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
     """Train as `cfg` says (see `conf/train.yaml`) and leave everything in `directory`.
 
-    Writes config.yaml, last.keras, best.keras, metrics.json and examples.png.
+    Writes config.yaml, manifest.json, data.json, metrics.jsonl, checkpoints, last.keras,
+    best.keras, metrics.json and examples.png.
 
     Returns:
         The COCO numbers of the best checkpoint on the validation split.
 
     Raises:
-        ZooError: something in the config or in the data does not fit.
+        ZooError: something in the config or in the data does not fit, or the disk is full.
+        Interrupted: SIGTERM or Ctrl-C came; the state is saved.
     """
+    resumed = resume_point(cfg, directory)
+    if resumed and (manifest := read_manifest(directory))["status"] == "finished":
+        log.info("the run in %s is finished; nothing to go on with", directory)
+        return manifest["metrics"]
+    try:
+        return _train(cfg, directory, resumed)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        raise ZooError(
+            f"cannot write in {directory}: {error.strerror}; when that is mended, go on with: "
+            f"python -m zoo.train resume={directory}"
+        ) from error
+
+
+def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) -> dict[str, float]:
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "config.yaml").write_text(yaml.safe_dump(dict(cfg), sort_keys=False))
+    write_text(directory / "config.yaml", yaml.safe_dump(dict(cfg), sort_keys=False))
     keras.utils.set_random_seed(cfg["seed"])
     keras.mixed_precision.set_global_policy(cfg["precision"])
 
     sources = {split: open_source(cfg["data"], split) for split in ("train", "val")}
     if sources["train"].fingerprint == sources["val"].fingerprint:
         log.warning("training and validation images are the same: scores will tell nothing")
-    detector = detector_for(cfg, sources["train"])
-    batches = _batches(cfg, detector, sources["train"])
-    steps = cfg["steps_per_epoch"] or len(sources["train"]) // cfg["batch_size"]
-    if steps < 1:
-        raise ZooError(
-            f"batch_size {cfg['batch_size']} is more than the {len(sources['train'])} training "
-            "images; lower it or set steps_per_epoch"
-        )
+    # A run that goes on takes its weights from the checkpoint.
+    detector = detector_for({**cfg, "weights": None} if resumed else cfg, sources["train"])
+    steps = _steps(cfg, sources["train"])
+    warn_of_unfit_anchors(
+        sources["train"], cfg["model"]["head"], detector.image_size, detector.resize
+    )
     detector.compile(
         optimizer=_optimizer(cfg, total_steps=steps * cfg["epochs"]),
         # On a CPU XLA slows convolutions: there only the loss is compiled, by the detector.
         jit_compile=_on_accelerator(),
     )
-    checkpoints = Checkpoints(directory)
-    with _tracked(cfg, directory) as trackers, clear_errors():
-        detector.fit(
-            batches,
-            epochs=cfg["epochs"],
-            steps_per_epoch=steps,
-            callbacks=[*_callbacks(cfg, sources["val"], checkpoints, steps), *trackers],
-            verbose=0,
-            shuffle=False,  # the loader has shuffled
+    detector.optimizer.build(detector.trainable_variables)
+    record = (
+        Record.of_resumed_run(directory, sources, resumed)
+        if resumed
+        else Record.of_new_run(cfg, directory, sources, detector, steps)
+    )
+    cut_back(directory, resumed.facts["sizes"] if resumed else {})
+    best = BestAndLast(directory, best=resumed.facts["best"] if resumed else None)
+    interruption = Interruption()
+    with record.following(), interruption.listening():
+        with _tracked(cfg, record) as trackers, clear_errors():
+            checkpoints = _checkpoints(cfg, record, best, interruption, resumed)
+            callbacks = _callbacks(cfg, sources["val"], best, checkpoints)
+            _fit(cfg, detector, sources["train"], [*callbacks, *trackers], checkpoints)
+        metrics = _conclude(best.best["metrics"] if best.best else {}, sources["val"], directory)
+        record.note(
+            status="finished", metrics=metrics, best=best.best, last_sha256=best.last_sha256
         )
-    return _conclude(checkpoints.metrics, sources["val"], directory)
+    log.info("report: %s", write_report(directory))
+    return metrics
+
+
+def _steps(cfg: Mapping[str, Any], source: Source) -> int:
+    steps = cfg["steps_per_epoch"] or len(source) // cfg["batch_size"]
+    if steps < 1:
+        raise ZooError(
+            f"batch_size {cfg['batch_size']} is more than the {len(source)} training "
+            "images; lower it or set steps_per_epoch"
+        )
+    return steps
+
+
+def _fit(
+    cfg: Mapping[str, Any],
+    detector: Detector,
+    source: Source,
+    callbacks: list[keras.callbacks.Callback],
+    checkpoints: Checkpoints,
+) -> None:
+    """`Model.fit`, from the update after that of the checkpoint."""
+    step, steps = checkpoints.step, checkpoints.steps
+    checkpoints.siblings = keras.callbacks.CallbackList(
+        [ShortEpoch(-step % steps), *callbacks, keras.callbacks.History(), checkpoints],
+        model=detector, epochs=cfg["epochs"], steps=steps,
+    )  # fmt: skip
+    detector.fit(
+        _batches(cfg, source, start=step),
+        initial_epoch=step // steps,
+        epochs=cfg["epochs"],
+        steps_per_epoch=steps,
+        callbacks=checkpoints.siblings,
+        verbose=0,
+        shuffle=False,  # the loader has shuffled
+    )
 
 
 def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
     """The detector of the config for the classes of `source`, with its initial weights, frozen."""
     detector = Detector({**cfg["model"], "image_size": cfg["image_size"]}, source.class_names)
     if cfg["weights"]:
-        import zoo
-
-        parts = cfg["transfer"]
-        report = transfer(detector, zoo.load(cfg["weights"]), parts)
+        report = initialise(detector, cfg["weights"], cfg["transfer"])
         log.info("weights of %s: %s", cfg["weights"], report)
     freeze(detector, cfg["freeze"])
     log.info(
@@ -92,18 +164,10 @@ def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
     return detector
 
 
-def _batches(cfg: Mapping[str, Any], detector: Detector, source: Source) -> Any:
-    data = cfg["data"]
-    return loader(
-        source,
-        size=detector.image_size,
-        mode=detector.resize,
-        batch_size=cfg["batch_size"],
-        max_boxes=data["max_boxes"],
-        transforms=data["transforms"],
-        seed=cfg["seed"],
-        training=True,
-    )
+def _batches(cfg: Mapping[str, Any], source: Source, *, start: int) -> Any:
+    samples = training_samples(cfg, source, steps=_steps(cfg, source))
+    threads = {} if cfg["threads"] is None else {"num_threads": cfg["threads"]}
+    return fit_batches(samples, start=start, **threads)
 
 
 def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
@@ -122,8 +186,33 @@ def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
     return optimizer
 
 
+def _checkpoints(
+    cfg: Mapping[str, Any],
+    record: Record,
+    best: BestAndLast,
+    interruption: Interruption,
+    resumed: Checkpoint | None,
+) -> Checkpoints:
+    def facts() -> dict[str, Any]:
+        return {
+            "run": record.manifest["id"],
+            "best": best.best,
+            "seconds": record.meter.seconds(),
+            "joules": record.meter.joules(),
+        }
+
+    return Checkpoints(
+        record.directory,
+        steps=record.manifest["steps_per_epoch"],
+        **cfg["checkpoint"],
+        facts=facts,
+        interruption=interruption,
+        resumed=resumed,
+    )
+
+
 def _callbacks(
-    cfg: Mapping[str, Any], validation: Source, checkpoints: Checkpoints, steps: int
+    cfg: Mapping[str, Any], validation: Source, best: BestAndLast, checkpoints: Checkpoints
 ) -> list[keras.callbacks.Callback]:
     """Averages come first, so that they are what is evaluated and saved."""
     options = dict(cfg["evaluation"])
@@ -131,20 +220,29 @@ def _callbacks(
         validation,
         every=options.pop("every"),
         epochs=cfg["epochs"],
+        directory=checkpoints.directory,
         batch_size=cfg["batch_size"],
         **options,
     )
+    done, steps = checkpoints.step, checkpoints.steps
     return [
         *([SwapAverages()] if cfg["ema"] else []),
         evaluation,
-        checkpoints,
-        TrainingProgress(cfg["epochs"], steps, cfg["batch_size"]),
+        best,
+        Journal(checkpoints.directory, every=cfg["journal"], step=done),
+        TrainingProgress(cfg["epochs"], steps, cfg["batch_size"], done=done),
         *(config.instantiate(callback) for callback in cfg["callbacks"].values()),
     ]
 
 
-def _tracked(cfg: Mapping[str, Any], directory: Path) -> Any:
-    return config.build("tracker", cfg["tracker"], directory=directory, config=cfg)
+def _tracked(cfg: Mapping[str, Any], record: Record) -> Any:
+    return config.build(
+        "tracker",
+        cfg["tracker"],
+        directory=record.directory,
+        config=cfg,
+        run_id=record.manifest["id"],
+    )
 
 
 def _conclude(metrics: dict[str, float], validation: Source, directory: Path) -> dict[str, float]:
@@ -152,10 +250,9 @@ def _conclude(metrics: dict[str, float], validation: Source, directory: Path) ->
     import zoo
 
     best = zoo.load(directory)
-    (directory / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    write_text(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     save_examples(best, validation, directory / "examples.png")
     print_metrics(metrics, title=f"{best.name} on {len(validation)} validation images")
-    log.info("run directory: %s", directory)
     return metrics
 
 

@@ -55,6 +55,29 @@ def transfer(target: Detector, source: Detector, parts: Sequence[str]) -> Transf
     return report
 
 
+def initialise(detector: Detector, weights: str, parts: Sequence[str]) -> Transfer | str:
+    """Fill a detector from what `weights` names, as far as it fits.
+
+    Args:
+        detector: the detector to fill.
+        weights: a preset, a run directory, a `.keras` file or a Darknet `.cfg`; or a Darknet
+            `.weights` file of the same network, or a `.conv.N` file, the start of one.
+        parts: which of backbone, neck and head to copy; a Darknet file fills what it has.
+
+    Returns:
+        What was loaded, to be printed.
+
+    Raises:
+        ZooError: there is no such thing, or nothing of it fits.
+    """
+    import zoo
+    from zoo.darknet import weights as darknet
+
+    if darknet.is_weights(weights):
+        return darknet.initialise(detector, weights)
+    return transfer(detector, zoo.load(weights), parts)
+
+
 def freeze(detector: Detector, parts: Sequence[str]) -> None:
     """Keep these parts as they are during training.
 

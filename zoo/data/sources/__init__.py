@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 #: Keys of `conf/data` that say what a split is called here, and those that the loader takes.
 SPLITS = ("train", "val", "test")
-LOADER_KEYS = ("max_boxes", "transforms")
+LOADER_KEYS = ("max_boxes", "cache_mb")
 
 
 def open_source(data: Mapping[str, Any], split: str) -> Source:
@@ -21,7 +21,7 @@ def open_source(data: Mapping[str, Any], split: str) -> Source:
 
     Args:
         data: plain config as in `conf/data`; `train`, `val` and `test` say what the data set calls
-            its splits, `max_boxes` and `transforms` are the loader's and not looked at.
+            its splits, `max_boxes` and `cache_mb` are the loader's and not looked at.
         split: `"train"`, `"val"` or `"test"`.
 
     Raises:

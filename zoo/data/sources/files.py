@@ -95,6 +95,10 @@ class ImageFiles:
         """Height and width, pixels."""
         return self._entries[index].size
 
+    def path(self, index: int) -> Path:
+        """The image file."""
+        return self._entries[index].path
+
     def image(self, index: int) -> np.ndarray:
         """The pixels, uint8 (height, width, 3) RGB.
 

@@ -1,23 +1,28 @@
-"""Mirroring left and right."""
+"""Mirroring."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from zoo.data.transforms.example import Example, scale, shift
+
 
 def flip(
-    image: np.ndarray, boxes_xyxy: np.ndarray, rng: np.random.Generator, *, probability: float = 0.5
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mirror an image left to right, sometimes.
+    example: Example, rng: np.random.Generator, *, probability: float = 0.5, vertical: float = 0.0
+) -> Example:
+    """Mirror an image left to right, or upside down, sometimes.
+
+    Leave it out where left and right are classes of their own.
 
     Args:
-        image: uint8 (h, w, 3).
-        boxes_xyxy: float32 (n, 4), pixels of `image`.
-        rng: where chance comes from; one number is drawn.
-        probability: how often.
+        example: pixels and boxes.
+        rng: where chance comes from.
+        probability: how often left and right change places.
+        vertical: how often top and bottom do.
     """
-    if rng.random() >= probability:
-        return image, boxes_xyxy
-    mirrored = boxes_xyxy.copy()
-    mirrored[:, [0, 2]] = image.shape[1] - boxes_xyxy[:, [2, 0]]
-    return np.ascontiguousarray(image[:, ::-1]), mirrored
+    height, width = example.size
+    if rng.random() < probability:
+        example = example.warp(shift(width, 0) @ scale(-1, 1), (height, width), fill=example.fill)
+    if vertical and rng.random() < vertical:
+        example = example.warp(shift(0, height) @ scale(1, -1), (height, width), fill=example.fill)
+    return example

@@ -9,6 +9,8 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def untracked(*, directory: Path, config: Mapping[str, Any]) -> Iterator[list[Any]]:
+def untracked(
+    *, directory: Path, config: Mapping[str, Any], run_id: str | None = None
+) -> Iterator[list[Any]]:
     """No callbacks; the run directory has everything all the same."""
     yield []

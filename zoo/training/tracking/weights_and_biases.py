@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import netrc
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
+
+from zoo.training.tracking.callback import Tracking
+from zoo.training.tracking.rank import rank
 
 log = logging.getLogger(__name__)
+
+#: What a run leaves, in the order of interest; the artifact holds what is there at its end.
+FILES = (
+    "manifest.json", "config.yaml", "metrics.jsonl", "metrics.json", "evaluation.json",
+    "report.html", "best.keras",
+)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -18,59 +28,88 @@ def weights_and_biases(
     *,
     directory: Path,
     config: Mapping[str, Any],
+    run_id: str | None = None,
     project: str = "zoo",
     mode: str | None = None,
     group: str | None = None,
+    every: int = 20,
+    artifacts: bool = True,
 ) -> Iterator[list[Any]]:
-    """Log the metrics of each epoch to W&B.
+    """Follow a run in W&B, see `Tracking`, and keep its files there as an artifact.
+
+    Of several processes only the first one writes. Offline, everything lies in `directory/wandb`:
+    `wandb sync` sends it later, that of a killed run too; a run that went on has a folder for each
+    start, all with one id, and becomes one run.
 
     Args:
         directory: of the run; W&B's files go into it.
         config: the resolved config, logged with the run.
+        run_id: of the run in W&B; a run that goes on keeps it.
         project: W&B project.
         mode: `"online"`, `"offline"` or `"disabled"`; by default WANDB_MODE, else offline unless an
-            API key is set.
+            API key is set. Where the network is missing it is offline.
         group: W&B group, e.g. of a sweep.
+        every: updates between two points of the training curves.
+        artifacts: keep manifest, config, history and the best weights in W&B at the end of the run.
     """
-    try:
-        import wandb
-
-        run = wandb.init(
-            project=project,
-            group=group,
-            dir=str(directory),
-            config=dict(config),
-            mode=_mode(mode),
-            settings=wandb.Settings(silent=True),
-        )
-        callbacks = [_metrics_logger()]
-    except Exception as error:  # whatever a tracker does, training goes on
-        log.warning("W&B is off for this run: %s", error)
+    run = None
+    if rank() == 0:
+        settings = {"project": project, "group": group, "id": run_id, "dir": str(directory)}
+        run = _started(_mode(mode), config=dict(config), **settings)
+    if run is None:
         yield []
         return
     failed = True
     try:
-        yield callbacks
+        yield [Tracking(run, directory, every=every, batch_size=config.get("batch_size", 1))]
         failed = False
     finally:
-        run.finish(exit_code=int(failed))
+        try:
+            if artifacts:
+                _keep(run, directory)
+            run.finish(exit_code=int(failed))
+        except Exception as error:  # whatever a tracker does, the run is what counts
+            log.warning("W&B did not finish: %s", error)
 
 
-def _metrics_logger() -> Any:
-    import keras
-    from wandb.integration.keras import WandbMetricsLogger
+def _started(mode: str, **settings: Any) -> Any:
+    """A run of W&B, offline where online fails, None where nothing works."""
+    try:
+        import wandb
 
-    class MetricsLogger(WandbMetricsLogger):
-        def _get_lr(self) -> float:
-            # W&B's own asks for `.numpy()`, which arrays of JAX do not have.
-            return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        return wandb.init(
+            mode=mode,  # type: ignore[arg-type]
+            resume="allow" if settings["id"] else None,
+            settings=wandb.Settings(silent=True, init_timeout=60),
+            **settings,
+        )
+    except Exception as error:  # whatever a tracker does, training goes on
+        if mode == "online":
+            log.warning("W&B goes offline, `wandb sync` can send the run later: %s", error)
+            return _started("offline", **settings)
+        log.warning("W&B is off for this run: %s", error)
+        return None
 
-    return MetricsLogger()
+
+def _keep(run: Any, directory: Path) -> None:
+    """The files of a run as one artifact, described by the manifest's data and metrics."""
+    import wandb
+
+    files = [directory / name for name in FILES if (directory / name).is_file()]
+    if not files:
+        return
+    manifest = directory / "manifest.json"
+    facts = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    described = {key: facts[key] for key in ("data", "git", "metrics", "seed") if key in facts}
+    artifact = wandb.Artifact(f"run-{run.id}", type="run", metadata=described)
+    for file in files:
+        # Not copied into W&B's cache first: weights are large, and the run directory keeps them.
+        artifact.add_file(str(file), policy="immutable", skip_cache=True)
+    run.log_artifact(artifact)
 
 
-def _mode(mode: str | None) -> Literal["online", "offline", "disabled"]:
-    mode = mode or os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
-    return cast(Literal["online", "offline", "disabled"], mode)
+def _mode(mode: str | None) -> str:
+    return mode or os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
 
 
 def _has_key() -> bool:

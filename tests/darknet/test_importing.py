@@ -1,0 +1,219 @@
+"""A cfg as a detector or a classifier: settings, names, decoding, training, saving."""
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.darknet.cfg import parse, read_cfg
+from zoo.darknet.importing import detector_config, names
+from zoo.darknet.plan import plan
+from zoo.errors import ZooError
+
+
+def config_of(path):
+    return detector_config(plan(read_cfg(path)))
+
+
+# === Settings ===
+
+
+def test_settings_of_yolov4(oracle_dir):
+    found = config_of(oracle_dir / "cfg/yolov4.cfg")
+    assert found["image_size"] == [608, 608]
+    assert found["resize"] == "stretch"
+    assert found["head"]["masks"] == {"P3": [0, 1, 2], "P4": [3, 4, 5], "P5": [6, 7, 8]}
+    assert found["head"]["anchors"][8] == [459, 401]
+    assert found["head"]["scale_xy"] == {"P3": 1.2, "P4": 1.1, "P5": 1.05}
+    assert found["nms"] == {"name": "greedynms", "score_threshold": 0.25, "iou_threshold": 0.45}
+    loss = found["loss"]
+    assert (loss["box"], loss["box_normalizer"], loss["iou_threshold"]) == ("ciou", 0.07, 0.213)
+    assert (loss["ignore_threshold"], loss["max_delta"]) == (0.7, 5)
+
+
+def test_settings_of_yolov4_csp_differ_by_level(oracle_dir):
+    found = config_of(oracle_dir / "cfg/yolov4-csp.cfg")
+    assert found["resize"] == "letterbox"
+    assert found["head"]["new_coords"] is True
+    assert found["nms"]["name"] == "diounms" and found["nms"]["beta"] == 0.6
+    assert found["loss"]["objectness_normalizer"] == {"P3": 4.0, "P4": 1.0, "P5": 0.4}
+    assert found["loss"]["objectness_smooth"] == {"P3": False, "P4": True, "P5": True}
+
+
+def test_defaults_of_a_yolo_section_are_darknets(oracle_dir):
+    found = config_of(oracle_dir / "cfg/yolov3-tiny.cfg")
+    assert found["nms"]["name"] == "default"
+    assert found["head"]["masks"] == {"P5": [3, 4, 5], "P4": [0, 1, 2]}
+    loss = found["loss"]
+    assert (loss["box"], loss["box_normalizer"], loss["max_delta"]) == ("mse", 0.75, None)
+
+
+HEADS = """[net]
+height=64
+width=32
+channels=3
+[conv]
+filters=7
+size=3
+stride=16
+pad=1
+activation=linear
+[yolo]
+classes=2
+num=2
+mask=1
+anchors=10,20, 30,40
+[route]
+layers=0
+[yolo]
+classes=2
+num=2
+mask=0
+anchors=10,20, 30,40
+"""
+
+
+def heads(change="", instead="", **keys):
+    return detector_config(plan(parse(HEADS.replace(change, instead, 1), "my.cfg"), **keys))
+
+
+def test_two_heads_of_one_stride_have_names_of_their_own():
+    assert heads()["head"]["masks"] == {"P4": [1], "P4_2": [0]}
+
+
+def test_heads_with_anchors_of_their_own_detect_but_have_no_loss(caplog):
+    found = heads("anchors=10,20, 30,40", "anchors=50,60")  # the second anchor is 0.5, 0.5
+    assert found["head"]["anchors"] == [[50, 60], [0.5, 0.5], [10, 20], [30, 40]]
+    assert found["head"]["masks"] == {"P4": [1], "P4_2": [2]}
+    assert "loss" not in found
+    assert "has no loss to train with: the [yolo] of line 18 has other anchors" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "instead", "message"),
+    [
+        pytest.param("classes=2", "classes=2\nnew_coords=1", "lines 11, 19 have new_coords= [0, 1]",
+                     id="new_coords"),
+        pytest.param("channels=3", "channels=1", "line 4, [net]: a detector sees 3 channels",
+                     id="grey"),
+        pytest.param("stride=16", "stride=5", "divided by a power of two",
+                     id="stride"),
+        pytest.param("[route]", "[connected]\noutput=7\n[route]", "takes images of any size",
+                     id="connected"),
+    ],
+)  # fmt: skip
+def test_what_a_detector_cannot_be(change, instead, message):
+    with pytest.raises(ZooError) as caught:
+        heads(change, instead)
+    assert message in str(caught.value)
+
+
+def test_decoding_by_hand():
+    """One cell of the second head: logits 0 → centre of the cell, anchor size, scores ¼."""
+    from zoo.detector import Detector
+
+    detector = Detector(heads(), ["a", "b"])
+    raw = {level: np.zeros((1, 4, 2, 7), "float32") for level in ("P4", "P4_2")}
+    boxes, scores = (keras.ops.convert_to_numpy(x)[0] for x in detector.head.decode(raw))
+    assert boxes.shape == (16, 4)
+    cell, first = boxes[[0, 8]] * [32, 64, 32, 64]
+    np.testing.assert_allclose(cell, [8 - 15, 8 - 20, 8 + 15, 8 + 20], atol=1e-4)  # 30×40
+    np.testing.assert_allclose(first, [8 - 5, 8 - 10, 8 + 5, 8 + 10], atol=1e-4)  # 10×20
+    np.testing.assert_allclose(scores, 0.25)
+
+
+# === Names ===
+
+
+def test_names(tmp_path):
+    (tmp_path / "my.names").write_text("cat\n dog \n\n")
+    assert names(None, 2) == ["0", "1"]
+    assert names(["x", "y"], 2) == ["x", "y"]
+    assert names(tmp_path / "my.names", 2) == ["cat", "dog"]
+    assert names("coco", 80)[16] == "dog"
+    with pytest.raises(ZooError, match=r"my.names': 2 names, the cfg has 3 classes"):
+        names(tmp_path / "my.names", 3)
+    with pytest.raises(ZooError, match=r"'coc' is no file of names, nor a list of .*\(coco"):
+        names("coc", 80)
+
+
+def test_weights_and_names_go_with_a_cfg_only():
+    with pytest.raises(ZooError, match=r"go with a .cfg; 'yolov4-tiny-coco' has its own"):
+        zoo.load("yolov4-tiny-coco", weights="a.weights")
+
+
+# === Use ===
+
+
+def test_detections_of_the_official_cfg_equal_darknets(oracle_dir):
+    detector = zoo.load(
+        oracle_dir / "cfg/yolov4-tiny.cfg",
+        weights=oracle_dir / "weights/yolov4-tiny.weights",
+        class_names="coco",
+    )
+    picture = oracle_dir / "forward/real/dog_decoded.png"
+    (found,) = detector.detect(picture, interpolation="darknet")
+    scores = dict(zip(found.data["class_name"].tolist(), found.confidence, strict=True))
+    assert scores == pytest.approx(
+        {"dog": 0.835385, "truck": 0.779716, "bicycle": 0.604906, "car": 0.455563}, abs=1e-4
+    )
+
+
+def test_a_detector_of_a_cfg_trains_and_saves(tmp_path):
+    (tmp_path / "my.cfg").write_text(HEADS)
+    detector = zoo.load(tmp_path / "my.cfg")
+    detector.compile(optimizer=keras.optimizers.SGD(1e-3))
+    images = np.random.default_rng(0).random((2, 64, 32, 3), "float32")
+    truth = {
+        "boxes": np.array([[[4, 4, 20, 30]]] * 2, "float32"),
+        "classes": np.zeros((2, 1), "int32"),
+    }
+    losses = detector.fit(images, truth, epochs=5, batch_size=2, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    detector.save(tmp_path / "my.keras")
+    again = zoo.load(tmp_path / "my.keras")
+    assert again.class_names == ["0", "1"]
+    for level, values in detector(images, training=False).items():
+        found = again(images, training=False)[level]
+        np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (values, found)))
+
+
+DARKNET53 = "[net]\nheight=256\nwidth=256\nchannels=3\n"
+
+
+def darknet53(depths=(1, 2, 8, 8, 4)):
+    """The classifier of the paper's table 1, as darknet53.cfg has it: 78 layers."""
+    text = DARKNET53
+
+    def conv(filters, size, stride=1):
+        return (f"[convolutional]\nbatch_normalize=1\nfilters={filters}\nsize={size}\n"
+                f"stride={stride}\npad=1\nactivation=leaky\n")  # fmt: skip
+
+    text += conv(32, 3)
+    for width, depth in zip((64, 128, 256, 512, 1024), depths, strict=True):
+        text += conv(width, 3, 2)
+        for _ in range(depth):
+            text += conv(width // 2, 1) + conv(width, 3) + "[shortcut]\nfrom=-3\n"
+    return (
+        text + "[avgpool]\n[convolutional]\nfilters=1000\nactivation=linear\n[softmax]\ngroups=1\n"
+    )
+
+
+def test_darknet53_is_a_classifier(tmp_path):
+    planned = plan(darknet53())
+    # darknet53.conv.74 has 162,482,580 bytes, the layers before the 75th included.
+    body = sum(layer.parameters for layer in planned.layers[:75])
+    assert 20 + 4 * body == 162_482_580
+    assert planned.layers[77].output == (1, 1, 1000)
+    (tmp_path / "darknet53.cfg").write_text(darknet53((1, 0, 0, 1, 0)))
+    model = zoo.load(tmp_path / "darknet53.cfg")
+    assert isinstance(model, keras.Model)
+    probabilities = model.predict_on_batch(np.random.default_rng(0).random((2, 64, 96, 3)))
+    assert probabilities.shape == (2, 1000)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    model.save(tmp_path / "d.keras")
+    again = zoo.load(tmp_path / "d.keras")
+    image = np.random.default_rng(1).random((1, 64, 64, 3))
+    np.testing.assert_array_equal(again.predict_on_batch(image), model.predict_on_batch(image))
+    with pytest.raises(ZooError, match="is a classifier: it gives no boxes"):
+        again.predictor()

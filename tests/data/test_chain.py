@@ -1,0 +1,77 @@
+"""Transforms in turn: configs, partners, limits."""
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from zoo.data.transforms.chain import Chain
+from zoo.data.transforms.example import Example
+from zoo.errors import ZooError
+from zoo.registry import TRANSFORMS
+
+
+def image_of(value, boxes=1):
+    return Example(
+        np.full((8, 8, 3), value, np.uint8),
+        np.tile(np.array([[1, 1, 5, 5]], np.float32), (boxes, 1)),
+        np.zeros(boxes, np.int32),
+    )
+
+
+def run(chain, example, draw=lambda: image_of(1), **keys):
+    rng = np.random.default_rng(0)
+    return chain(example, rng, draw=draw, size=(32, 32), mode="stretch", **keys)
+
+
+def test_configs_are_checked_before_anything_runs():
+    with pytest.raises(ZooError, match="transform 'flip' takes no 'probabilty'; did you mean prob"):
+        Chain([{"name": "flip", "probabilty": 1.0}])
+    with pytest.raises(ZooError, match="no transform 'flipp'; did you mean flip"):
+        Chain([{"name": "flipp"}])
+    with pytest.raises(ZooError, match="needs a `name`"):
+        Chain([{}])
+
+
+@pytest.mark.parametrize("key", ["draw", "size"])
+def test_what_the_chain_gives_cannot_be_configured(key):
+    with pytest.raises(ZooError, match=f"'{key}' is set by zoo"):
+        Chain([{"name": "mosaic", key: 1}])
+
+
+def test_keywords_reach_the_transform_and_order_counts():
+    flipped = run(Chain([{"name": "flip", "probability": 1.0}]), image_of(9))
+    np.testing.assert_array_equal(flipped.boxes_xyxy, [[3, 1, 7, 5]])
+    twice = run(Chain([{"name": "flip", "probability": 1.0}] * 2), image_of(9))
+    np.testing.assert_array_equal(twice.boxes_xyxy, [[1, 1, 5, 5]])
+
+
+def add_one(example, rng):
+    return replace(example, pixels=example.pixels + np.uint8(1))
+
+
+def other_pixels(example, rng, *, draw):
+    return replace(example, pixels=draw().pixels)
+
+
+def test_a_partner_has_gone_through_the_transforms_before():
+    with (
+        TRANSFORMS.temporarily("add_one", add_one),
+        TRANSFORMS.temporarily("other", other_pixels),
+    ):
+        chain = Chain([{"name": name} for name in ("add_one", "other", "add_one", "other")])
+        # The last partner: 40, plus one, replaced by a partner of its own (40 + 1), plus one.
+        assert run(chain, image_of(9), lambda: image_of(40)).pixels[0, 0, 0] == 42
+        # Without mixing only the ones are added.
+        assert run(chain, image_of(9), mixing=False).pixels[0, 0, 0] == 11
+
+
+def test_a_mix_with_too_many_boxes_is_left_out_and_said_once(caplog):
+    chain = Chain([{"name": "mixup", "probability": 1.0}], max_boxes=5)
+    with caplog.at_level(logging.WARNING):
+        kept = [run(chain, image_of(9, 3), lambda: image_of(1, 3)) for _ in range(3)]
+    assert all(len(example.classes) == 3 and example.image[0, 0, 0] == 9 for example in kept)
+    (record,) = caplog.records
+    assert "6 boxes, more than data.max_boxes=5" in record.getMessage()
+    assert len(run(chain, image_of(9, 3), lambda: image_of(1, 2)).classes) == 5

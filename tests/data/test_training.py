@@ -1,0 +1,207 @@
+"""Training samples as a function of (seed, position)."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from zoo import config
+from zoo.data.cache import Cached
+from zoo.data.geometry import resize
+from zoo.data.loader import loader
+from zoo.data.sample import Labels
+from zoo.data.sources.shapes import Shapes
+from zoo.data.training import (
+    BATCHES_OF_A_SIZE,
+    PADDING,
+    TrainingSamples,
+    input_sizes,
+    network_input,
+    training_samples,
+)
+from zoo.errors import ZooError
+
+AUGMENT = config.options("augment")
+MOSAIC = [{"name": "fit"}, {"name": "mosaic", "probability": 1.0}]
+
+
+@pytest.fixture(scope="module")
+def shapes():
+    return Shapes(split="train", images=24, size=(64, 80))
+
+
+def samples(source, **keys):
+    return TrainingSamples(source, **{"size": (64, 64), "mode": "stretch", "batch_size": 4} | keys)
+
+
+def augmentation(name):
+    return config.plain(config.compose("train", [f"augment={name}"]))["augment"]["transforms"]
+
+
+def assert_same(one, other):
+    np.testing.assert_array_equal(one[0], other[0])
+    for key in ("boxes", "classes"):
+        np.testing.assert_array_equal(one[1][key], other[1][key])
+
+
+@pytest.mark.parametrize("name", AUGMENT)
+@pytest.mark.parametrize("mode", ["stretch", "letterbox"])
+def test_every_augmentation_gives_samples_of_one_shape(shapes, name, mode):
+    made = samples(shapes, transforms=augmentation(name), mode=mode, size=(64, 96))
+    for position in range(8):
+        x, y = made(position)
+        assert x.shape == (64, 96, 3)
+        real = y["classes"] != PADDING
+        boxes = y["boxes"][real]
+        assert (boxes >= 0).all() and (boxes <= [96, 64, 96, 64]).all()
+        assert (boxes[:, 2:] - boxes[:, :2] >= 1).all() and not y["boxes"][~real].any()
+
+
+@pytest.mark.parametrize("name", AUGMENT)
+def test_a_sample_does_not_depend_on_what_was_asked_before(shapes, name):
+    keys = {"transforms": augmentation(name), "scales": (0.5, 1, 1.5), "seed": 3}
+    in_turn = samples(shapes, **keys)
+    expected = [in_turn(position) for position in range(60)]
+    other = samples(shapes, **keys, cache_mb=0.02)  # a cache of one image
+    with ThreadPoolExecutor(4) as pool:
+        for one, again in zip(pool.map(other, reversed(range(60))), expected[::-1], strict=True):
+            assert_same(one, again)
+
+
+def test_the_seed_and_the_epoch_change_samples(shapes):
+    one, other = (samples(shapes, transforms=augmentation("darknet"), seed=s) for s in (0, 1))
+    assert not np.array_equal(one(0)[0], other(0)[0])
+    assert sorted(one.index(p) for p in range(24)) == list(range(24))
+    assert [one.index(p) for p in range(24)] != [one.index(p) for p in range(24, 48)]
+    again = next(p for p in range(24, 48) if one.index(p) == one.index(0))
+    assert not np.array_equal(one(0)[0], one(again)[0])
+
+
+def test_mixing_rests_from_a_position_on(shapes):
+    resting = samples(shapes, transforms=MOSAIC, unmixed_from=10)
+    mixing = samples(shapes, transforms=MOSAIC)
+    plain = samples(shapes, transforms=MOSAIC[:1])
+    assert_same(resting(9), mixing(9))
+    assert_same(resting(10), plain(10))
+    assert not np.array_equal(mixing(10)[0], plain(10)[0])
+
+
+def test_the_last_epochs_of_a_config_are_unmixed(shapes):
+    cfg = {
+        "augment": {"transforms": MOSAIC, "scales": [], "unmixed_epochs": 2}, "epochs": 5,
+        "batch_size": 4, "image_size": 64, "model": {"head": {}}, "seed": 0,
+        "data": {"max_boxes": 30, "cache_mb": 1},
+    }  # fmt: skip
+    made = training_samples(cfg, shapes, steps=6)
+    plain = samples(shapes, transforms=MOSAIC[:1], max_boxes=30)
+    first = (5 - 2) * 6 * 4  # of epoch 4
+    assert not np.array_equal(made(first - 1)[0], plain(first - 1)[0])
+    assert_same(made(first), plain(first))
+    every = training_samples({**cfg, "epochs": 1}, shapes, steps=6)
+    assert_same(every(0), plain(0))
+
+
+def test_sizes_change_every_ten_batches_and_boxes_with_them(shapes):
+    made = samples(shapes, scales=(0.5, 1, 1.5), batch_size=2)
+    assert made.sizes == [(32, 32), (64, 64), (96, 96)]
+    turns = [made.size(p) for p in range(0, 2 * BATCHES_OF_A_SIZE * 40, 2 * BATCHES_OF_A_SIZE)]
+    assert set(turns) == set(made.sizes)
+    for start in range(0, 400, 20):
+        assert len({made.size(p) for p in range(start, start + 20)}) == 1
+    for position in range(0, 200, 20):
+        (x, y), height = made(position), made.size(position)[0]
+        assert x.shape == (height, height, 3)
+        labels = shapes.labels(made.index(position))
+        expected = labels.boxes * (height / np.array([80, 64, 80, 64]))
+        np.testing.assert_allclose(y["boxes"][: len(labels)], expected, rtol=1e-5)
+
+
+def test_batches_are_of_one_size(shapes):
+    batches = iter(loader(shapes, size=(64, 64), mode="stretch", batch_size=2, max_boxes=6,
+                          scales=(0.5, 1, 1.5), num_threads=2))  # fmt: skip
+    seen = [next(batches)[0].shape for _ in range(3 * BATCHES_OF_A_SIZE)]
+    assert all(len(set(seen[start : start + 10])) == 1 for start in (0, 10, 20))
+
+
+@pytest.mark.parametrize(
+    ("size", "scales", "expected"),
+    [
+        pytest.param((416, 416), (), [(416, 416)], id="none"),
+        pytest.param((416, 608), (0.5, 1), [(192, 320), (416, 608)], id="6.5 and 9.5 strides"),
+        pytest.param((64, 64), (0.9, 1, 1.1, 0.01), [(32, 32), (64, 64)], id="each size once"),
+    ],
+)
+def test_input_sizes(size, scales, expected):
+    assert input_sizes(size, scales) == expected
+
+
+def test_scales_round_to_the_coarsest_stride_of_the_head():
+    head = {"masks": {"P4": [0], "P6": [1]}}
+    cfg = {"image_size": [128, 192], "model": {"head": head, "resize": "letterbox"}}
+    assert network_input(cfg) == ((128, 192), "letterbox", 64)
+    assert input_sizes((128, 192), (1.2, 1.4), stride=64) == [(128, 256), (192, 256)]
+    with pytest.raises(ZooError, match=r"image_size 96: .* multiples of 64"):
+        network_input({**cfg, "image_size": 96})
+
+
+def test_a_bad_scale_is_named():
+    with pytest.raises(ZooError, match=r"augment\.scales has 0"):
+        input_sizes((64, 64), (1, 0))
+
+
+class Tiny:
+    """One image of 64×64 with a box that is half a pixel wide at 32×32, and one that is not."""
+
+    class_names, category_ids, fingerprint = ("a", "b"), (1, 2), ""
+
+    def __len__(self):
+        return 1
+
+    def id(self, index):
+        return index
+
+    def size(self, index):
+        return 64, 64
+
+    def labels(self, index):
+        return Labels.of([(1, 1, 2, 30), (4, 4, 6, 30)], [0, 1])
+
+    def image(self, index):
+        return np.zeros((64, 64, 3), np.uint8)
+
+
+def test_boxes_under_a_pixel_are_no_truth():
+    y = samples(Tiny(), size=(32, 32))(0)[1]
+    assert y["classes"].tolist()[:2] == [1, PADDING]
+    np.testing.assert_array_equal(y["boxes"][0], [2, 2, 3, 15])
+
+
+def test_without_transforms_training_sees_what_serving_sees(shapes):
+    made = samples(shapes, mode="letterbox")
+    expected, _ = resize(shapes.image(made.index(5)), (64, 64), mode="letterbox")
+    np.testing.assert_array_equal(made(5)[0], expected)
+
+
+def test_a_cache_keeps_what_was_used_last_up_to_its_limit(shapes):
+    decoded = []
+
+    class Counting(Shapes):
+        def image(self, index):
+            decoded.append(index)
+            return super().image(index)
+
+    source = Counting(split="train", images=24, size=(64, 80))
+    cached = Cached(source, limit=2 * 64 * 80 * 3)
+    for index in (0, 1, 0, 2, 0, 1):  # 1 goes when 2 comes
+        np.testing.assert_array_equal(cached.image(index), shapes.image(index))
+    assert decoded == [0, 1, 2, 1]
+    with pytest.raises(ValueError, match="read-only"):
+        cached.image(0)[0, 0] = 0
+    none = Cached(source, limit=0)
+    none.image(5)
+    none.image(5)
+    assert decoded[4:] == [5, 5]
+    assert len(cached) == 24 and cached.id(3) == 3 and cached.size(0) == (64, 80)
+    assert cached.fingerprint == source.fingerprint and len(cached.labels(1)) == len(
+        source.labels(1)
+    )

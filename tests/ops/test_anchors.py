@@ -1,0 +1,72 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.ops.anchors import centred_iou, evolve, fit_of, kmeans
+
+
+@pytest.mark.parametrize(
+    ("box", "anchor", "expected"),
+    [
+        pytest.param((10, 20), (10, 20), 1.0, id="equal"),
+        pytest.param((10, 10), (20, 20), 1 / 4, id="inside: a quarter of the area"),
+        pytest.param((10, 20), (20, 10), 1 / 3, id="crossed: 100 of 300"),
+    ],
+)
+def test_centred_iou(box, anchor, expected):
+    assert centred_iou([box], [anchor]).tolist() == [[pytest.approx(expected)]]
+
+
+def test_fit_by_hand():
+    """Boxes 10×10, 20×20, 50×10, anchor 10×10: IoU 1, 1/4, 1/5; the last is five times as wide."""
+    found = fit_of([(10, 10), (20, 20), (50, 10)], [(10, 10)])
+    assert found.average_iou == pytest.approx((1 + 1 / 4 + 1 / 5) / 3)
+    assert found.recall == pytest.approx(2 / 3) and found.recall50 == pytest.approx(1 / 3)
+    assert found.boxes == 3
+    assert fit_of(np.zeros((0, 2)), [(1, 1)]).recall == 1
+
+
+@pytest.mark.parametrize("clusters", [6, 9])
+def test_kmeans_is_as_good_as_darknets(oracle_dir, clusters):
+    wh = np.load(oracle_dir / "anchors" / "wh.npz")["wh"]
+    golden = json.loads((oracle_dir / "anchors" / "kmeans.json").read_text())["k"][str(clusters)]
+    for seed in range(3):
+        anchors = kmeans(wh, clusters, np.random.default_rng(seed))
+        assert fit_of(wh, anchors).average_iou >= golden["avg_iou_min"] - 0.005
+        assert (np.diff(anchors.prod(1)) >= 0).all()
+
+
+def test_the_measure_is_darknets(oracle_dir):
+    wh = np.load(oracle_dir / "anchors" / "wh.npz")["wh"]
+    golden = json.loads((oracle_dir / "anchors" / "kmeans.json").read_text())["k"]
+    for run in golden["9"]["runs"] + golden["6"]["runs"]:
+        assert fit_of(wh, run["anchors"]).average_iou == pytest.approx(run["avg_iou"], abs=1e-5)
+
+
+def test_kmeans_finds_groups_that_are_far_apart():
+    rng = np.random.default_rng(0)
+    groups = np.array([(10, 10), (100, 20), (20, 200), (300, 300)])
+    wh = np.concatenate([group * rng.uniform(0.95, 1.05, (50, 2)) for group in groups])
+    found = [kmeans(wh, 4, np.random.default_rng(seed)) for seed in range(8)]
+    best = max(found, key=lambda anchors: fit_of(wh, anchors).average_iou)
+    np.testing.assert_allclose(best, groups[[0, 1, 2, 3]], rtol=0.03)
+
+
+@given(seed=st.integers(0, 999), count=st.integers(3, 40), clusters=st.integers(1, 3))
+def test_refinement_is_never_worse(seed, count, clusters):
+    rng = np.random.default_rng(seed)
+    wh = rng.uniform(1, 300, (count, 2))
+    start = kmeans(wh, clusters, rng)
+    better = evolve(wh, start, rng, generations=20)
+    assert np.isfinite(better).all() and (better > 0).all()
+    assert fit_of(wh, better).average_iou >= fit_of(wh, start).average_iou
+
+
+def test_refinement_mends_a_bad_start():
+    wh = np.full((20, 2), (50.0, 80.0))
+    better = evolve(wh, [[20.0, 20.0]], np.random.default_rng(0), generations=500)
+    assert fit_of(wh, [[20, 20]]).average_iou == pytest.approx(0.1)
+    assert fit_of(wh, better).average_iou > 0.95

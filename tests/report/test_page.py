@@ -1,0 +1,144 @@
+import html.parser
+import json
+import re
+import shutil
+import subprocess
+
+import cv2
+import numpy as np
+import pytest
+
+from zoo.data.sources.shapes import Shapes
+from zoo.evaluation.coco import coco_numbers, ground_truth
+from zoo.evaluation.run import Result
+from zoo.evaluation.save import save_evaluation
+from zoo.report.history import read
+from zoo.report.page import write_report
+
+SECTIONS = [
+    "scores", "training", "examples", "classes", "curves", "confusion", "errors", "labels",
+    "batches", "manifest", "config",
+]  # fmt: skip
+#: A class that would be trouble if it were not escaped.
+NASTY = '<script>throw "x"</script>'
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The files of a run on drawn shapes, with detections a little beside the truth."""
+    directory = tmp_path_factory.mktemp("run")
+    source = Shapes(split="val", images=8, held_out=6, size=(64, 64), seed=1)
+    source.class_names[0] = NASTY
+    truth, rng = ground_truth(source), np.random.default_rng(0)
+    found = [
+        {**a, "bbox": (np.array(a["bbox"]) + rng.normal(0, 1, 4)).tolist(), "score": rng.random()}
+        for a in truth["annotations"]
+    ]
+    result = Result(coco_numbers(truth, found), source, truth, found, cut=0)
+    save_evaluation(result, directory)
+    (directory / "metrics.json").write_text(json.dumps(result.metrics))
+    (directory / "config.yaml").write_text("model: {name: yolov4_tiny}\ndata: {name: shapes}\n")
+    manifest = {"command": "zoo.train <x>", "git": {"commit": "abc123"}, "seed": 0, "config": {}}
+    (directory / "manifest.json").write_text(json.dumps(manifest))
+    lines = [{"step": n, "loss": 9 / n, "learning_rate": 0.1} for n in (1, 2, 3)]
+    lines.append({"step": 4, "loss": 2, "val_AP": 0.1, "val_AP50": 0.4, "epoch_end": True})
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (directory / "metrics.jsonl").write_text(text + '{"step": 5, "lo')  # killed while writing
+    cv2.imwrite(str(directory / "batches.png"), np.full((60, 90, 3), 128, np.uint8))
+    write_report(directory)
+    return directory
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.addresses = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.found.append((tag, attrs.get("id") or attrs.get("class")))
+        self.addresses += [attrs[key] for key in ("src", "href", "xlink:href") if key in attrs]
+
+
+def test_every_section_is_there_in_order(run):
+    page = Page((run / "report.html").read_text())
+    assert [id for tag, id in page.found if tag == "section"] == SECTIONS
+    assert sum(id == "tile" or id == "tile first" for _, id in page.found) == 12
+
+
+def test_nothing_is_fetched_and_no_script_runs(run):
+    text = (run / "report.html").read_text()
+    page = Page(text)
+    assert all(address.startswith(("data:", "#")) for address in page.addresses)
+    assert not re.search(r"url\((?!#)|@import", text)
+    assert "script" not in {tag for tag, _ in page.found}
+    assert "&lt;script&gt;throw" in text
+
+
+def test_facts_of_the_manifest_are_on_the_page(run):
+    text = (run / "report.html").read_text()
+    assert "abc123" in text
+    assert "zoo.train &lt;x&gt;" in text
+    assert "<title>yolov4_tiny on shapes</title>" in text
+
+
+def test_made_again_it_is_the_same(run):
+    before = (run / "report.html").read_bytes()
+    assert write_report(run).read_bytes() == before
+
+
+def test_a_cut_line_of_the_history_is_left_out(run):
+    assert [record["step"] for record in read(run)] == [1, 2, 3, 4]
+
+
+def test_a_history_in_csv(tmp_path):
+    (tmp_path / "history.csv").write_text("epoch,loss,val_AP\n0,2.5,\n1,1.5,0.25\n")
+    assert read(tmp_path) == [{"epoch": 0, "loss": 2.5}, {"epoch": 1, "loss": 1.5, "val_AP": 0.25}]
+    assert 'id="training"' in write_report(tmp_path).read_text()
+
+
+def test_an_empty_directory_has_an_empty_report(tmp_path):
+    assert "nothing to report yet" in write_report(tmp_path).read_text()
+
+
+def test_a_warning_of_the_scores_is_said(tmp_path):
+    (tmp_path / "metrics.json").write_text('{"AP": 0.5, "warning": "not clean: overlap"}')
+    page = write_report(tmp_path).read_text()
+    assert '<p class="warning">not clean: overlap</p>' in page
+
+
+def chromium(*arguments, directory):
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium on this machine")
+    quiet = [
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        "--hide-scrollbars", "--enable-logging=stderr", f"--user-data-dir={directory / 'profile'}",
+    ]  # fmt: skip
+    return subprocess.run(
+        [program, *quiet, *arguments], capture_output=True, text=True, check=True, timeout=120
+    )
+
+
+def test_a_browser_shows_it_without_complaint(run, tmp_path):
+    """The whole page as a picture: white cards on grey, charts in their colours, photographs."""
+    shot = tmp_path / "report.png"
+    page = (run / "report.html").as_uri()
+    done = chromium(f"--screenshot={shot}", "--window-size=1200,4000", page, directory=tmp_path)
+    assert "CONSOLE" not in done.stderr
+    pixels = cv2.imread(str(shot))
+    assert pixels.shape == (4000, 1200, 3)
+    colours = {tuple(colour) for colour in pixels.reshape(-1, 3)[:, ::-1].tolist()}
+    assert {(0xF5, 0xF6, 0xF8), (0x1F, 0x6F, 0xEB), (0xFF, 0x5A, 0x1F)} <= colours
+    dom = Page(chromium("--dump-dom", page, directory=tmp_path).stdout)
+    assert [id for tag, id in dom.found if tag == "section"] == SECTIONS
+    assert sum(tag == "svg" for tag, _ in dom.found) > 8
+
+
+def test_a_broken_picture_would_be_seen(run, tmp_path):
+    """The console is really read: a script with an error is reported."""
+    page = tmp_path / "broken.html"
+    page.write_text("<script>console.error('broken')</script>")
+    assert "CONSOLE" in chromium("--dump-dom", page.as_uri(), directory=tmp_path).stderr

@@ -1,0 +1,126 @@
+"""`zoo.browse` and `zoo.anchors` as a user types them, and what they write."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from zoo import config
+from zoo.data.sample import Labels
+from zoo.data.sources.shapes import Shapes
+from zoo.errors import ZooError
+from zoo.training.anchors import propose
+from zoo.training.preview import browse, contact_sheet, label_statistics
+
+SMALL = ["data=shapes", "data.images=20", "image_size=[96,128]", "batch_size=4"]
+
+
+def composed(name, *overrides):
+    return config.plain(config.compose(name, [*SMALL, *overrides]))
+
+
+def run(command, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", command, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def test_browse_draws_every_sample_with_names(tmp_path):
+    run("zoo.browse", *SMALL, "augment=darknet", "count=13", f"hydra.run.dir={tmp_path}")
+    sheets = sorted(file.name for file in tmp_path.glob("*.png"))
+    assert sheets == ["sheet-000.png", "sheet-001.png"]  # 12 samples and one
+    assert json.loads((tmp_path / "labels.json").read_text())["images"] == 20
+
+
+def test_browse_shows_the_pixels_of_training(tmp_path):
+    """Without boxes drawn over it, a sheet is the samples side by side."""
+    browse(composed("browse", "augment=none", "count=1", "+data.seed=3"), tmp_path)
+    sheet = cv2.imread(str(tmp_path / "sheet-000.png"))[..., ::-1]
+    assert sheet.shape == (96 + 4, 128 + 4, 3)
+    source = Shapes(split="train", images=20, seed=3)
+    images = [cv2.resize(source.image(i), (128, 96)) for i in range(20)]
+    same = [(np.abs(image.astype(int) - sheet[:96, :128]) <= 1).mean() for image in images]
+    assert sum(share > 0.7 for share in same) == 1
+
+
+def test_the_epoch_changes_what_is_shown(tmp_path):
+    for epoch in (1, 2):
+        browse(composed("browse", "count=4", f"epoch={epoch}"), tmp_path / str(epoch))
+    one, two = (cv2.imread(str(tmp_path / e / "sheet-000.png")) for e in ("1", "2"))
+    assert not np.array_equal(one, two)
+
+
+def test_a_sheet_has_room_for_several_sizes():
+    cells = [np.full((size, size, 3), size, np.uint8) for size in (20, 30, 20, 20, 20)]
+    sheet = contact_sheet(cells)
+    assert sheet.shape == (2 * 34, 4 * 34, 3)
+    assert (sheet[:30, 34:64] == 30).all() and (sheet[34:54, :20] == 20).all()
+    assert (sheet[20:34, :34] == 255).all()
+
+
+class Counted:
+    """Two images of 100×200 at half scale: one with three boxes and a crowd, one without any."""
+
+    class_names, category_ids, fingerprint = ("a", "b", "c"), (1, 2, 3), ""
+
+    def __len__(self):
+        return 2
+
+    def size(self, index):
+        return 100, 200
+
+    def labels(self, index):
+        boxes = [(0, 0, 200, 100), (0, 0, 40, 10), (0, 0, 1, 50), (0, 0, 9, 9)]
+        if index:
+            return Labels.of([], [])
+        return Labels.of(boxes, [0, 0, 2, 1], [False, False, False, True])
+
+
+def test_statistics_by_hand():
+    found = label_statistics(Counted(), size=(50, 100), mode="stretch")
+    assert found["images"] == 2 and found["background_images"] == 1
+    assert found["boxes"] == 3 and found["crowd_boxes"] == 1
+    assert found["boxes_per_image"] == {"mean": 1.5, "max": 3}
+    assert found["classes"] == {"a": 2, "b": 0, "c": 1}
+    # 100×50, 20×5, 0.5×25: roots of areas 71, 10 and 3.5.
+    assert found["small_medium_large"] == [2, 1, 0] and found["under_one_pixel"] == 1
+    assert found["sides_at_image_size"]["width"]["0.5"] == 20
+    assert found["sides_at_image_size"]["height"] == {
+        "0.0": 5.0, "0.05": 7.0, "0.25": 15.0, "0.5": 25.0, "0.75": 37.5, "0.95": 47.5, "1.0": 50.0
+    }  # fmt: skip
+
+
+def test_anchors_come_as_yaml_json_and_a_picture(tmp_path):
+    done = run("zoo.anchors", *SMALL, "clusters=6", "generations=30", f"hydra.run.dir={tmp_path}")
+    assert "average IoU" in done.stdout
+    result = json.loads((tmp_path / "anchors.json").read_text())
+    pasted = yaml.safe_load((tmp_path / "anchors.yaml").read_text())
+    assert pasted["model"]["head"]["anchors"] == result["anchors"] and len(result["anchors"]) == 6
+    assert result["fit"]["refined"]["average_iou"] > result["fit"]["model"]["average_iou"]
+    assert (tmp_path / "anchors.png").stat().st_size > 10_000
+    # Pasted, they are the anchors of a model that builds.
+    anchors = json.dumps(result["anchors"]).replace(" ", "")
+    again = composed("anchors", f"model.head.anchors={anchors}", "generations=0", "clusters=1")
+    assert propose(again, tmp_path / "again")["fit"]["model"]["boxes"] > 20
+
+
+def test_too_many_clusters_are_an_error(tmp_path):
+    with pytest.raises(ZooError, match=r"clusters=100000: the data have \d+ distinct box sizes"):
+        propose(composed("anchors", "clusters=100000"), tmp_path)
+
+
+@pytest.mark.parametrize("override", ["epoch=0", "count=-1"])
+def test_counts_from_one(override, tmp_path):
+    with pytest.raises(ZooError, match="epochs count from 1, samples from 0"):
+        browse(composed("browse", override), tmp_path)
+
+
+def test_a_misspelt_augmentation_gets_the_nearest():
+    with pytest.raises(ZooError, match="no augment 'darkent'; did you mean darknet"):
+        composed("browse", "augment=darkent")

@@ -1,0 +1,102 @@
+"""Stopping, going on and reproducing, as a user types it."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from manifests import manifest
+
+from zoo.training.manifest import read_manifest, write_manifest
+from zoo.training.reproduction import config_again
+
+SMALL = [
+    "image_size=[64,64]", "batch_size=4", "epochs=2", "steps_per_epoch=6", "tracker=none",
+    "evaluation.max_candidates=64", "evaluation.every=1", "checkpoint.every=1", "callbacks=csv",
+    "+model.backbone.stem=4", "+model.backbone.widths=[4,8,8]", "model.head.widths={P5:8,P4:8}",
+]  # fmt: skip
+SHAPES = ["data=shapes", "data.images=24", "data.held_out=4", "data.size=[64,64]"]
+
+
+def command(name, *arguments):
+    return [sys.executable, "-m", name, *SMALL * (name == "zoo.train"), *arguments]
+
+
+def run(name, *arguments, code=0):
+    done = subprocess.run(command(name, *arguments), capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_run_is_made_again_without_its_tracker_and_in_its_own_folder(tmp_path):
+    cfg = config_again(manifest(), tmp_path, seed=7, data_root="/here")
+    assert (cfg["seed"], cfg["data"]["root"], cfg["tracker"]) == (7, "/here", {"name": "none"})
+    assert cfg["callbacks"]["csv"]["filename"] == str(tmp_path / "h.csv")
+    assert manifest()["config"]["data"]["root"] == "cells"
+
+
+@pytest.mark.slow
+def test_terminated_gone_on_with_and_not_with_another_length(tmp_path):
+    directory = tmp_path / "run"
+    arguments = [*SHAPES, f"hydra.run.dir={directory}"]
+    process = subprocess.Popen(command("zoo.train", *arguments), stderr=subprocess.PIPE, text=True)
+    while not list(directory.glob("checkpoints/step-000000002-*")):
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    message = process.communicate()[1]
+    assert process.returncode == 143
+    assert f"go on with: python -m zoo.train resume={directory}" in message
+    assert read_manifest(directory)["status"] == "interrupted"
+
+    resume = [sys.executable, "-m", "zoo.train", f"resume={directory}"]
+    refused = subprocess.run([*resume, "epochs=9"], capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "epochs=9, not 2" in refused.stderr
+    subprocess.run([*resume, "checkpoint.keep=1"], check=True)
+    found = read_manifest(directory)
+    assert (found["status"], len(found["resumed"])) == ("finished", 1)
+    assert len((directory / "history.csv").read_text().splitlines()) == 1 + 2
+    assert "nothing to go on with" in run("zoo.train", *arguments, "resume=auto")
+    assert "holds a run" in run("zoo.train", *arguments, code=2)
+
+
+@pytest.mark.slow
+def test_a_run_on_blood_cells_comes_out_again(data_dir, tmp_path):
+    original, moved = tmp_path / "run", tmp_path / "elsewhere"
+    shutil.copytree(data_dir / "bccd", moved)
+    run("zoo.train", "data=voc", f"data.root={data_dir / 'bccd'}", f"hydra.run.dir={original}")
+
+    def again(name, *arguments, code=0):
+        text = run("zoo.reproduce", f"run={original}", *arguments,
+                   f"hydra.run.dir={tmp_path / name}", code=code)  # fmt: skip
+        return text, json.loads((tmp_path / name / "reproduction.json").read_text())
+
+    text, result = again("same", f"data_root={moved}")
+    assert "verdict: identical" in text
+    assert (result["verdict"], result["weights"]) == ("identical", "identical")
+    assert result["changed"]["data"] == []
+
+    names = (moved / "ImageSets" / "Main" / "trainval.txt").read_text().split()
+    label = moved / "Annotations" / f"{names[0]}.xml"
+    text_of_label = label.read_text()
+    xmin = text_of_label.split("<xmin>")[1].split("<")[0]
+    label.write_text(text_of_label.replace(f"<xmin>{xmin}<", f"<xmin>{int(xmin) + 1}<", 1))
+    text, result = again("label", f"data_root={moved}")
+    assert f"data changed: train: labels changed: {names[0]}" in text
+
+    text, result = again("seed", "seed=1", "seeds=2")
+    assert "config changed: seed: 0 → 1" in text
+    assert result["weights"] == "different"
+    assert [row["seed"] for row in result["runs"]] == [1, 2]
+    assert "interval" in result["metrics"]["AP"]
+
+
+def test_an_unfinished_run_has_nothing_to_reproduce(tmp_path):
+    write_manifest(manifest(status="interrupted"), tmp_path)
+    text = run("zoo.reproduce", f"run={tmp_path}", f"hydra.run.dir={tmp_path / 'again'}", code=2)
+    assert "is interrupted and has no metrics" in text
+    assert f"python -m zoo.train resume={tmp_path}" in text

@@ -1,0 +1,79 @@
+import pytest
+from manifests import manifest
+
+from zoo.errors import ZooError
+from zoo.training.checkpoint import FOLDER, Checkpoint, save_checkpoint
+from zoo.training.manifest import write_manifest
+from zoo.training.resumption import config_differences, in_place, resume_point, stored_config
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run directory with a checkpoint after update 5."""
+    write_manifest(manifest(), tmp_path)
+    save_checkpoint(tmp_path / FOLDER, Checkpoint(5, {}, {}), keep=1)
+    return tmp_path
+
+
+def asked(run, **changes):
+    return {**manifest()["config"], "resume": str(run), **changes}
+
+
+def test_hydra_works_in_the_run_directory_and_leaves_its_files(run):
+    assert in_place(["epochs=2", f"resume={run}"]) == [
+        "epochs=2", f"resume={run}", f"hydra.run.dir={run}", "hydra.output_subdir=null",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [[], ["resume=auto"], ["resume=/nowhere"], ["epochs=2"]])
+def test_otherwise_arguments_stay_as_they_are(arguments):
+    assert in_place(arguments) == arguments
+
+
+def test_the_config_is_that_of_the_run(run):
+    cfg = stored_config(asked(run, epochs=99, batch_size=99), [f"resume={run}"])
+    assert (cfg["epochs"], cfg["batch_size"]) == (2, 4)
+    assert cfg["resume"] == str(run)
+
+
+def test_what_changes_no_number_may_change(run):
+    cfg = asked(run, tracker={"name": "none"}, checkpoint={"every": "1m", "keep": 9})
+    found = stored_config(cfg, ["tracker=none", "checkpoint.keep=9", f"resume={run}"])
+    assert found["tracker"] == {"name": "none"}
+    assert found["checkpoint"] == {"every": "10m", "keep": 9}
+
+
+def test_saying_the_same_again_is_no_change(run):
+    stored_config(asked(run), ["epochs=2", f"resume={run}"])
+
+
+def test_what_would_change_a_number_is_refused_by_name(run):
+    with pytest.raises(ZooError, match="epochs=9, not 2"):
+        stored_config(asked(run, epochs=9), ["epochs=9", f"resume={run}"])
+
+
+def test_auto_compares_all(run):
+    assert resume_point(asked(run, resume="auto"), run).step == 5
+    other = asked(run, resume="auto", optimizer={"name": "sgd", "learning_rate": 0.5})
+    with pytest.raises(ZooError, match=r"optimizer\.learning_rate=0\.5, not 0\.1"):
+        resume_point(other, run)
+
+
+def test_auto_starts_where_nothing_is(tmp_path):
+    assert resume_point(asked(tmp_path, resume="auto"), tmp_path) is None
+
+
+def test_a_run_is_not_overwritten(run):
+    with pytest.raises(ZooError, match="holds a run; resume=auto goes on"):
+        resume_point(asked(run, resume=None), run)
+
+
+def test_no_run_there():
+    with pytest.raises(ZooError, match="no run in /nowhere"):
+        stored_config({"resume": "/nowhere"}, [])
+
+
+def test_differences_name_the_leaf():
+    before = {"a": {"b": 1, "c": [1]}, "d": {}}
+    now = {"a": {"b": 2, "c": [1]}, "d": {"e": 3}}
+    assert config_differences(before, now) == [("a.b", 1, 2), ("d", {}, None), ("d.e", None, 3)]

@@ -1,0 +1,197 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+import wandb
+import wandb_file
+
+from zoo.training.tracking import weights_and_biases as tracker
+from zoo.training.tracking.callback import Tracking
+
+NAMES = ["cat", "dog"]
+
+
+def evaluation(folder):
+    """evaluation.json as `save_evaluation` writes it, with one picture."""
+    (folder / "pictures").mkdir(parents=True)
+    cv2.imwrite(str(folder / "pictures" / "worst-1.jpg"), np.full((20, 40, 3), 128, np.uint8))
+    row = {"objects": 3, "AP": 0.5, "AP50": 0.6, "AP75": 0.4, "AR100": 0.5, "P": 1, "R": 1, "F1": 1}
+    found = {
+        "per_class": [{"name": name, **row} for name in NAMES],
+        "curves": {
+            "recall": [0, 1], "precision": {"0.50": [1, 0.5]},
+            "precision_by_class": [[1, 0.4], [1, 0.6]],
+        },
+        "confusion": {"cells": [[0, 0, 2], [0, 1, 1], [2, 1, 4]]},
+        "pictures": [{
+            "kind": "worst", "file": "worst-1.jpg", "id": 7, "TP": 1, "FP": 0, "FN": 1,
+            "truth": [[0, 0, 0, 0.5, 1]], "found": [[1, 0, 0, 0.5, 0.9, 0.75]],
+        }],
+    }  # fmt: skip
+    (folder / "evaluation.json").write_text(json.dumps(found))
+
+
+class WritesEvaluation(keras.callbacks.Callback):
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_AP"] = 0.25 * (epoch + 1)
+        if epoch == 1:
+            evaluation(self.folder)
+
+
+def fit(callbacks, epochs=2):
+    """Five updates an epoch, learning rate 0.1 falling by 0.01 each."""
+    rate = keras.optimizers.schedules.PolynomialDecay(0.1, 10, 0.0)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(rate), "mse")
+    x = np.ones((10, 2), "float32")
+    model.fit(x, x[:, :1], batch_size=2, epochs=epochs, callbacks=callbacks, verbose=0)
+
+
+def files(directory):
+    return sorted(Path(directory).glob("wandb/*run-*/run-*.wandb"))
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory):
+    """What W&B holds of a run of ten updates with an evaluation after the second epoch."""
+    directory = tmp_path_factory.mktemp("run")
+    (directory / "manifest.json").write_text('{"seed": 3, "data": {"train": "abc"}}')
+    options = {"directory": directory, "config": {"batch_size": 2, "lr": 0.1}, "run_id": "abc123"}
+    with tracker.weights_and_biases(**options, mode="offline", every=2) as callbacks:
+        fit([WritesEvaluation(directory / "latest"), *callbacks])
+    (file,) = files(directory)
+    return wandb_file.wait(file, lambda found: found["exit"] is not None)
+
+
+def test_id_config_and_end(followed):
+    assert followed["id"] == "abc123"
+    assert followed["config"]["lr"] == 0.1
+    assert followed["exit"] == 0
+
+
+def test_curves_over_updates(followed):
+    points = {row["step"]: row for row in followed["history"] if "train/images_per_second" in row}
+    assert sorted(points) == [2, 4, 6, 8, 10]
+    assert points[2]["train/learning_rate"] == pytest.approx(0.09)  # of the second update
+    assert points[10]["train/learning_rate"] == pytest.approx(0.01)
+    assert all(row["train/loss"] > 0 and row["train/images_per_second"] > 0
+               for row in points.values())  # fmt: skip
+
+
+def test_scores_of_each_epoch(followed):
+    scores = [(row["epoch"], row["val/AP"]) for row in followed["history"] if "epoch" in row]
+    assert scores == [(1, 0.25), (2, 0.5)]
+
+
+def test_a_new_evaluation_brings_tables_and_pictures(followed):
+    (row,) = [row for row in followed["history"] if "val/classes.nrows" in row]
+    assert row["epoch"] == 2
+    assert (row["val/classes.nrows"], row["val/classes.ncols"]) == (2, 9)
+    assert row["val/precision_recall_table.nrows"] == 3 * 2
+    assert row["val/confusion_matrix_table.nrows"] == 3
+    assert row["val/images.captions"] == ["worst: 7, 1 right, 0 wrong, 1 missed"]
+    assert len(row["val/images.all_boxes"]) == 1
+
+
+def test_boxes_are_drawn_by_layers(tmp_path):
+    from zoo.training.tracking.media import picture
+
+    evaluation(tmp_path)
+    row = json.loads((tmp_path / "evaluation.json").read_text())["pictures"][0]
+    image = picture(row, NAMES, tmp_path / "pictures")
+    boxes = {layer: boxes._val for layer, boxes in image._boxes.items()}
+    (found,) = boxes["found"]
+    assert found["position"] == {"minX": 0, "minY": 0, "maxX": 0.5, "maxY": 0.9}
+    assert (found["class_id"], found["box_caption"]) == (1, "dog 0.75")
+    assert boxes["truth"][0]["box_caption"] == "cat"
+
+
+def test_the_files_of_the_run_are_an_artifact(followed):
+    described = [artifact for artifact in followed["artifacts"] if artifact.type == "run"]
+    (artifact,) = described
+    assert artifact.name == "run-abc123"
+    assert {entry.path for entry in artifact.manifest.contents} == {"manifest.json"}
+    assert json.loads(artifact.metadata) == {"seed": 3, "data": {"train": "abc"}}
+
+
+def test_a_killed_run_goes_on_as_the_same_run(tmp_path):
+    """SIGKILL after four of ten updates, the last checkpoint at the second one."""
+    code = """if True:
+        import pathlib, sys, time
+        from zoo.training.tracking.weights_and_biases import weights_and_biases
+        options = {"directory": pathlib.Path(sys.argv[1]), "config": {}, "run_id": "k1"}
+        with weights_and_biases(**options, mode="offline") as callbacks:
+            for callbacks[0].step in range(1, 5):
+                callbacks[0]._log({"value": 1})
+            time.sleep(60)
+    """
+    # A process of another run's W&B service would keep the id in use.
+    alone = {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, env=alone) as process:
+        while not files(tmp_path):
+            assert process.poll() is None
+            time.sleep(0.1)
+        (file,) = files(tmp_path)
+        first = wandb_file.wait(file, lambda found: len(found["history"]) == 4)
+        process.kill()
+    options = {"directory": tmp_path, "config": {}, "run_id": "k1", "mode": "offline"}
+    with tracker.weights_and_biases(**options) as callbacks:
+        for callbacks[0].step in range(3, 11):
+            callbacks[0]._log({"value": 1})
+    (file,) = {*files(tmp_path)} - {file}
+    second = wandb_file.wait(file, lambda found: found["exit"] is not None)
+    assert [first["id"], second["id"]] == ["k1", "k1"]
+    assert [first["exit"], second["exit"]] == [None, 0]
+    steps = [[row["step"] for row in start["history"]] for start in (first, second)]
+    assert steps == [[1, 2, 3, 4], list(range(3, 11))]
+
+
+def test_a_tracker_that_fails_is_off_and_training_goes_on(tmp_path, caplog):
+    class Broken:
+        calls = 0
+
+        def define_metric(self, name, **options):
+            pass
+
+        def log(self, values):
+            self.calls += 1
+            raise OSError("disk full")
+
+    broken = Broken()
+    fit([Tracking(broken, tmp_path, every=1, batch_size=2)])
+    assert broken.calls == 1
+    assert "W&B is off for the rest of this run: disk full" in caplog.text
+
+
+def test_without_a_network_it_goes_offline(tmp_path, monkeypatch):
+    modes = []
+
+    def init(*, mode, **settings):
+        modes.append(mode)
+        if mode == "online":
+            raise wandb.errors.CommError("no route")
+        raise RuntimeError("and nothing else works")
+
+    monkeypatch.setattr(wandb, "init", init)
+    with tracker.weights_and_biases(directory=tmp_path, config={}, mode="online") as callbacks:
+        assert callbacks == []
+    assert modes == ["online", "offline"]
+
+
+def test_only_the_first_process_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr(tracker, "rank", lambda: 1)
+    with tracker.weights_and_biases(directory=tmp_path, config={}, mode="offline") as callbacks:
+        assert callbacks == []
+    assert not (tmp_path / "wandb").exists()

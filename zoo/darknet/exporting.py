@@ -1,0 +1,35 @@
+"""A Keras model as Darknet's files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from zoo.darknet.cfg import to_bytes
+from zoo.darknet.file import replacing
+from zoo.darknet.weights import cfg_text, save_weights
+
+
+def export(model: Any, path: str | os.PathLike[str]) -> list[Path]:
+    """Write the `.weights` of a model, and the `.cfg` that it was imported from beside it.
+
+    Args:
+        model: a detector or a classifier.
+        path: the `.weights` file.
+
+    Returns:
+        The files written. A model of parts has no cfg: Darknet reads it with that of its family.
+
+    Raises:
+        ZooError: the model is no Darknet network, or a file cannot be written.
+    """
+    path = Path(path)
+    save_weights(model, path)
+    text = cfg_text(model)
+    if text is None:
+        return [path]
+    beside = path.with_suffix(".cfg")
+    with replacing(beside) as file:
+        file.write(to_bytes(text))
+    return [path, beside]

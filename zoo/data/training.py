@@ -1,0 +1,215 @@
+"""Training samples, each a function of the seed and of its position."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from zoo.data.cache import Cached
+from zoo.data.geometry import resize
+from zoo.data.sample import Source
+from zoo.data.transforms.chain import Chain
+from zoo.data.transforms.example import Example
+from zoo.errors import ZooError
+
+#: Class of the rows that fill up a batch's ground truth.
+PADDING = -1
+#: Partners of a mix are among so many earlier images, which are likely to be in memory still.
+RECENT = 256
+#: Batches of one size in a row, as for Darknet's `random=1` [detector.c:train_detector].
+BATCHES_OF_A_SIZE = 10
+
+
+class TrainingSamples:
+    """What a network is trained on, sample by sample: `samples(position)`.
+
+    Positions run on over the epochs; each epoch is a new order of the data set. Position `p` is
+    row `p % batch_size` of batch `p // batch_size`. The sample is the same whatever was asked for
+    before, by whichever thread.
+
+    Args:
+        source: the data set.
+        size: height H and width W of the network input, pixels.
+        mode: as in `resize`.
+        interpolation: as in `resize`.
+        batch_size: images of a batch, which are of one size.
+        max_boxes: N, rows of ground truth.
+        transforms: configs of parts of kind `transform`.
+        scales: factors of `size`; one is drawn for every ten batches, the sides rounded to
+            multiples of `stride`. Empty: always `size`.
+        stride: of the network's coarsest level, pixels.
+        unmixed_from: from this position on, transforms that ask for other images (mosaic, mixup)
+            rest; None: never.
+        cache_mb: megabytes of decoded images to keep in memory.
+        seed: of order and transforms.
+
+    Raises:
+        ZooError: a transform or a scale does not fit.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        size: Sequence[int],
+        mode: str,
+        interpolation: str = "linear",
+        batch_size: int = 1,
+        max_boxes: int = 100,
+        transforms: Sequence[Mapping[str, Any]] = (),
+        scales: Sequence[float] = (),
+        stride: int = 32,
+        unmixed_from: int | None = None,
+        cache_mb: float = 512,
+        seed: int = 0,
+    ):
+        self.source = Cached(source, int(cache_mb * 2**20))
+        self.sizes = input_sizes(size, scales, stride=stride)
+        self._mode, self._interpolation = mode, interpolation
+        self.batch_size, self.max_boxes, self._seed = batch_size, max_boxes, seed
+        self._chain = Chain(transforms, max_boxes=max_boxes)
+        self._unmixed_from = unmixed_from
+        # A mix reaches back into the epoch before; threads run ahead into the one after.
+        self._order = functools.lru_cache(4)(self._shuffled)
+
+    def index(self, position: int) -> int:
+        """Which image of the source is at a position."""
+        epoch, row = divmod(position, len(self.source))
+        return int(self._order(epoch)[row])
+
+    def size(self, position: int) -> tuple[int, int]:
+        """Height and width of the network input at a position, pixels."""
+        if len(self.sizes) == 1:
+            return self.sizes[0]
+        turn = position // self.batch_size // BATCHES_OF_A_SIZE
+        return self.sizes[np.random.default_rng([self._seed, turn, 1]).integers(len(self.sizes))]
+
+    def __call__(self, position: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The sample at a position.
+
+        Boxes narrower or lower than a pixel of the network input are no truth
+        [data.c:fill_truth_detection].
+
+        Returns:
+            x (H, W, 3) RGB, uint8, or float32 in [0, 1] where the last step was a `resize`; y
+            `{"boxes": float32 (N, 4) xyxy in pixels of x, "classes": int32 (N,)}`, filled up with
+            boxes of zeros of class −1.
+        """
+        rng = np.random.default_rng([self._seed, position])
+        size = self.size(position)
+        example = self._chain(
+            self._raw(position), rng, draw=lambda: self._raw(self._partner(position, rng)),
+            size=size, mode=self._mode, mixing=not self._rests(position),
+        ).clipped(min_side=0)  # fmt: skip
+        if example.size == size:
+            x, boxes = example.image, example.boxes_xyxy
+        else:
+            x, geometry = resize(
+                example.image, size, mode=self._mode, interpolation=self._interpolation
+            )
+            boxes = geometry.forward(example.boxes_xyxy)
+        seen = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
+        return x, padded(boxes[seen], example.classes[seen], self.max_boxes)
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([self._seed, epoch, 2]).permutation(len(self.source))
+
+    def _raw(self, position: int) -> Example:
+        index = self.index(position)
+        labels = self.source.labels(index)
+        real = ~labels.crowd
+        return Example(self.source.image(index), labels.boxes[real], labels.classes[real])
+
+    def _partner(self, position: int, rng: np.random.Generator) -> int:
+        # Before there are enough earlier images, later ones serve.
+        return abs(position - 1 - int(rng.integers(min(RECENT, len(self.source)))))
+
+    def _rests(self, position: int) -> bool:
+        return self._unmixed_from is not None and position >= self._unmixed_from
+
+
+def input_sizes(
+    size: Sequence[int], scales: Sequence[float], *, stride: int = 32
+) -> list[tuple[int, int]]:
+    """The distinct network inputs that scales make of a size, each side a multiple of the stride.
+
+    Raises:
+        ZooError: a scale that is not positive.
+    """
+    height, width = size
+    for factor in scales:
+        if not 0 < factor < 100:
+            raise ZooError(f"augment.scales has {factor}; a scale is a positive factor, as 0.8")
+    sides = (
+        tuple(max(stride, round(side * factor / stride) * stride) for side in (height, width))
+        for factor in scales
+    )
+    return sorted(set(sides)) or [(height, width)]  # type: ignore[arg-type]
+
+
+def stacked(samples: Sequence[tuple[np.ndarray, dict[str, np.ndarray]]]) -> tuple:
+    """Samples as the network takes them: x float32 (B, H, W, 3) in [0, 1], and y stacked."""
+    x = np.empty((len(samples), *samples[0][0].shape), np.float32)
+    for row, (image, _) in enumerate(samples):
+        np.divide(image, 255 if image.dtype == np.uint8 else 1, out=x[row], dtype=np.float32)
+    return x, {key: np.stack([y[key] for _, y in samples]) for key in samples[0][1]}
+
+
+def padded(boxes: np.ndarray, classes: np.ndarray, rows: int) -> dict[str, np.ndarray]:
+    """Ground truth in a fixed number of rows."""
+    y = {"boxes": np.zeros((rows, 4), np.float32), "classes": np.full(rows, PADDING, np.int32)}
+    y["boxes"][: len(boxes)], y["classes"][: len(classes)] = boxes, classes
+    return y
+
+
+def network_input(cfg: Mapping[str, Any]) -> tuple[tuple[int, int], str, int]:
+    """What a training config says of the network input, without building the model.
+
+    Args:
+        cfg: plain `conf/train.yaml`.
+
+    Returns:
+        Height and width, pixels; `"stretch"` or `"letterbox"`; the coarsest stride, of which both
+        are multiples.
+
+    Raises:
+        ZooError: they are not.
+    """
+    size, model = cfg["image_size"], cfg["model"]
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    levels = [int(level[1:]) for level in model["head"].get("masks", {})]
+    stride = 2 ** max(levels, default=5)
+    if len(sides) != 2 or any(side <= 0 or side % stride for side in sides):
+        raise ZooError(f"image_size {size}: height and width must be multiples of {stride}")
+    return (sides[0], sides[1]), model.get("resize", "stretch"), stride
+
+
+def training_samples(cfg: Mapping[str, Any], source: Source, *, steps: int) -> TrainingSamples:
+    """The samples of a whole training config, as `zoo.train` and `zoo.browse` see them.
+
+    Args:
+        cfg: plain `conf/train.yaml`.
+        source: the training split.
+        steps: batches of an epoch.
+
+    Raises:
+        ZooError: something in the config does not fit.
+    """
+    size, mode, stride = network_input(cfg)
+    augment = dict(cfg["augment"])
+    mixed_epochs = cfg["epochs"] - augment.pop("unmixed_epochs", 0)
+    return TrainingSamples(
+        source,
+        size=size,
+        mode=mode,
+        stride=stride,
+        batch_size=cfg["batch_size"],
+        max_boxes=cfg["data"]["max_boxes"],
+        cache_mb=cfg["data"]["cache_mb"],
+        unmixed_from=max(0, mixed_epochs) * steps * cfg["batch_size"],
+        seed=cfg["seed"],
+        **augment,
+    )

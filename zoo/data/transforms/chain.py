@@ -1,0 +1,104 @@
+"""Transforms in turn, as a config lists them."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from zoo.data.transforms.example import Example
+from zoo.errors import ZooError, nearest
+from zoo.registry import TRANSFORMS, check_call
+
+log = logging.getLogger(__name__)
+#: What the chain gives to a transform whose signature asks for it.
+CONTEXT = ("draw", "size", "mode")
+
+
+class Chain:
+    """A list of transforms, each with the keywords of its config.
+
+    Args:
+        cfgs: configs of parts of kind `transform`.
+        max_boxes: rows of ground truth. A mix of images that would have more boxes is not made:
+            the image stays as it was before that transform.
+
+    Raises:
+        ZooError: no such transform, or a key that it does not take.
+    """
+
+    def __init__(self, cfgs: Sequence[Mapping[str, Any]], *, max_boxes: int = 100):
+        self._steps = [_bound(cfg) for cfg in cfgs]
+        self._names = [cfg["name"] for cfg in cfgs]
+        self._max_boxes = max_boxes
+        self._warned = False
+
+    def __call__(
+        self,
+        example: Example,
+        rng: np.random.Generator,
+        *,
+        draw: Callable[[], Example],
+        size: Sequence[int],
+        mode: str,
+        mixing: bool = True,
+    ) -> Example:
+        """Run an example through the transforms.
+
+        Args:
+            example: the image and its boxes.
+            rng: where chance comes from.
+            draw: gives another image of the data set, as it is; it goes through the transforms
+                before the one that asks for it.
+            size: height and width of the network input.
+            mode: `"stretch"` or `"letterbox"`.
+            mixing: False leaves out the transforms that ask for other images.
+        """
+        return self._run(example, rng, len(self._steps), draw, tuple(size), mode, mixing)
+
+    def _run(
+        self, example: Example, rng: np.random.Generator, count: int, draw: Callable[[], Example],
+        size: tuple[int, ...], mode: str, mixing: bool,
+    ) -> Example:  # fmt: skip
+        for number, (step, wanted) in enumerate(self._steps[:count]):
+
+            def another(before: int = number) -> Example:
+                return self._run(draw(), rng, before, draw, size, mode, mixing)
+
+            if "draw" in wanted and not mixing:
+                continue
+            context = {"draw": another, "size": size, "mode": mode}
+            after = step(example, rng, **{key: context[key] for key in wanted})
+            if len(after.classes) > self._max_boxes:
+                self._warn(number, len(after.classes))
+            else:
+                example = after
+        return example
+
+    def _warn(self, number: int, count: int) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning(
+                "transform %r made an image with %d boxes, more than data.max_boxes=%d; such "
+                "mixes are left out, this is said once", self._names[number], count,
+                self._max_boxes,
+            )  # fmt: skip
+
+
+def _bound(cfg: Mapping[str, Any]) -> tuple[Callable[..., Example], tuple[str, ...]]:
+    """A transform with the keywords of its config, and which context it asks for.
+
+    Checked now, and not in a thread later.
+    """
+    if "name" not in cfg:
+        raise ZooError(f"a transform needs a `name`; {nearest('', TRANSFORMS.names())}")
+    part = TRANSFORMS[cfg["name"]]
+    keywords = {key: value for key, value in cfg.items() if key != "name"}
+    wanted = tuple(key for key in CONTEXT if key in inspect.signature(part).parameters)
+    context = dict.fromkeys(wanted)
+    check_call(f"transform {cfg['name']!r}", part, (None, None), keywords, context)
+    return functools.partial(part, **keywords), wanted

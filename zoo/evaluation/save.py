@@ -1,0 +1,53 @@
+"""The files of an evaluation."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.evaluation.analysis import analyse
+from zoo.evaluation.examples import save_examples
+from zoo.evaluation.run import Result
+
+PICTURES = "pictures"
+#: Folder of a run for the evaluation that was made last, which need not be the best.
+LATEST = "latest"
+
+
+def save_evaluation(
+    result: Result, directory: Path, *, settings: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Write evaluation.json and the pictures of the best and worst images; others' are replaced.
+
+    Args:
+        result: of the evaluation.
+        directory: of the run.
+        settings: those of the evaluation, to be noted.
+
+    Returns:
+        What evaluation.json holds: `analyse`'s, with `settings` and `pictures`.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    found = {"settings": dict(settings or {}), **analyse(result)}
+    found["pictures"] = save_examples(result, found, directory / PICTURES)
+    unfinished = directory / "unfinished-evaluation.json"
+    unfinished.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    os.replace(unfinished, directory / "evaluation.json")
+    return found
+
+
+def promote(latest: Path, directory: Path) -> None:
+    """Make the evaluation in the folder `latest` that of the run, as when its scores are best.
+
+    Args:
+        latest: where `save_evaluation` has written.
+        directory: of the run.
+    """
+    shutil.copytree(latest / PICTURES, directory / PICTURES, dirs_exist_ok=True)
+    unfinished = directory / "unfinished-evaluation.json"
+    shutil.copyfile(latest / "evaluation.json", unfinished)
+    os.replace(unfinished, directory / "evaluation.json")

@@ -1,0 +1,171 @@
+"""The best (box, class) pairs of each image, without ranking all of them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+Detections = dict[str, Any]
+
+
+class Draw(NamedTuple):
+    """Pairs in falling order of score, equal ones by box, then by class; and what is left.
+
+    rows: float (6, batch, k): x1, y1, x2, y2, score and class, each on its own, so that a CPU
+        works on whole vectors; the score is 0 where no pair was left.
+    last: score and place, (batch,), of the last pair: where the next draw begins.
+    looked_at: the boxes in which the pairs were sought, int (batch, k).
+    left: the best score in each of these behind `last`, (batch, k).
+    """
+
+    rows: Any
+    last: tuple[Any, Any]
+    looked_at: Any
+    left: Any
+
+
+class Pool:
+    """Pairs that may be detections, drawn best first.
+
+    A pair is a candidate when its score exceeds `score_threshold` and its box is finite, as an
+    untrained network's need not be; a score that is no number exceeds nothing.
+
+    The k best pairs lie in the k boxes whose best pairs are best. So one maximum a box is taken
+    over all scores, and pairs are ranked within k boxes only.
+
+    Args:
+        boxes: xyxy (batch, n, 4).
+        scores: (batch, n, classes).
+        size: pairs in a draw.
+        score_threshold: candidates score more than this, and more than 0.
+        multi_label: whether a box is a candidate with every class, or with its best one only.
+    """
+
+    def __init__(
+        self, boxes: Any, scores: Any, *, size: int, score_threshold: float, multi_label: bool
+    ):
+        self.boxes, self.scores = boxes, scores
+        self.size, self.threshold, self.multi_label = size, max(score_threshold, 0.0), multi_label
+        self.classes = scores.shape[-1]
+        best = _best_class(scores)
+        finite = ops.all(ops.isfinite(boxes), axis=-1)
+        best = ops.where(ops.logical_and(finite, best > self.threshold), best, 0.0)
+        # Fewer boxes than `size` are filled up; what is drawn from the filling scores 0.
+        filling = ops.zeros((ops.shape(scores)[0], size), dtype=best.dtype)
+        #: Best score of each box, 0 where it has no candidate, (batch, n + size).
+        self.best = ops.concatenate([best, filling], axis=-1)
+
+    def start(self) -> tuple[Any, Any]:
+        """Before the first pair, as `last` of a draw."""
+        none = ops.zeros_like(self.best[:, 0])
+        return none + float("inf"), ops.cast(none, "int32") - 1
+
+    def draw(self, best: Any, after: tuple[Any, Any]) -> Draw:
+        """The `size` best pairs behind one.
+
+        Args:
+            best: best score that is left in each box; `self.best` before the first draw.
+            after: `last` of the draw before.
+        """
+        batch = ops.shape(best)[0]
+        looked_at, row, scores = self._candidates_of(best)
+        place = row[..., None] * self.classes + ops.arange(self.classes, dtype="int32")
+        scores = _behind(scores, place, after)
+        found, position = top_k(ops.reshape(scores, (batch, self.size * self.classes)), self.size)
+        row = ops.take_along_axis(row, position // self.classes, axis=1)
+        label = position % self.classes
+        corners = ops.take_along_axis(self.boxes, row[..., None], axis=1)
+        rows = [*(corners[..., side] for side in range(4)), found, ops.cast(label, found.dtype)]
+        last = _last(found, row * self.classes + label)
+        left = ops.max(_behind(scores, place, last), axis=-1)
+        return Draw(ops.stack(rows), last, looked_at, left)
+
+    def count(self) -> Any:
+        """How many candidates each image has, int32 (batch,)."""
+        boxes = ops.sum(ops.cast(self.best > 0, "int32"), axis=-1)
+        if not self.multi_label:
+            return boxes
+        return ops.cond(ops.all(boxes <= self.size), self._count_in_few, self._count_in_all)
+
+    def _candidates_of(self, best: Any) -> tuple[Any, Any, Any]:
+        """The best boxes in their own order, clipped to those there are, and their candidates."""
+        _, looked_at = top_k(best, self.size)
+        looked_at = ops.sort(looked_at, axis=-1)  # of equal scores the first box comes first
+        row = ops.minimum(looked_at, ops.cast(ops.shape(self.scores)[1], "int32") - 1)
+        scores = ops.take_along_axis(self.scores, row[..., None], axis=1)
+        open_ = ops.take_along_axis(best, looked_at, axis=1) > 0
+        candidate = ops.logical_and(open_[..., None], scores > self.threshold)
+        scores = ops.where(candidate, scores, 0.0)
+        if not self.multi_label:
+            first = ops.cast(ops.argmax(scores, axis=-1), "int32")[..., None]
+            scores = ops.where(ops.arange(self.classes, dtype="int32") == first, scores, 0.0)
+        return looked_at, row, scores
+
+    def _count_in_few(self) -> Any:
+        _, _, scores = self._candidates_of(self.best)
+        return ops.sum(ops.cast(scores > 0, "int32"), axis=(1, 2))
+
+    def _count_in_all(self) -> Any:
+        # Image by image: a mask of all pairs of a batch is as large as the scores.
+        def count(image: Any) -> Any:
+            best, scores = image
+            inside = best[: ops.shape(scores)[0], None] > 0
+            candidate = ops.logical_and(inside, scores > self.threshold)
+            # Floats are added up faster; exact up to 2²⁴ boxes.
+            return ops.cast(ops.sum(ops.sum(ops.cast(candidate, "float32"), axis=0)), "int32")
+
+        return ops.map(count, (self.best, self.scores))
+
+
+def _best_class(scores: Any) -> Any:
+    """The highest score of each box, (batch, n), as if what is no number were 0."""
+    # The bare maximum is several times faster than one over masked scores, and a sum tells
+    # whether it may be trusted: a CPU's maximum drops NaN, and what came before it.
+    return ops.cond(
+        ops.isnan(ops.sum(scores)),
+        lambda: ops.max(ops.where(ops.isnan(scores), 0.0, scores), axis=-1),
+        lambda: ops.max(scores, axis=-1),
+    )
+
+
+def _last(found: Any, place: Any) -> tuple[Any, Any]:
+    """Score and place of the last of a draw."""
+    # Not found[:, -1]: with that, XLA no longer recognises the top_k and sorts all.
+    lowest = ops.min(found, axis=-1)
+    return lowest, ops.max(ops.where(found == lowest[:, None], place, -1), axis=-1)
+
+
+def _behind(scores: Any, place: Any, after: tuple[Any, Any]) -> Any:
+    score, last = (x[:, None, None] for x in after)
+    behind = ops.logical_or(scores < score, ops.logical_and(scores == score, place > last))
+    return ops.where(behind, scores, 0.0)
+
+
+def top_k(values: Any, k: int) -> tuple[Any, Any]:
+    """The k largest of the last axis in falling order, of equals the first; index int32."""
+    if keras.backend.backend() == "torch":  # its topk leaves the order of equals open
+        index = ops.argsort(-values, axis=-1)[..., :k]
+        return ops.take_along_axis(values, index, axis=-1), ops.cast(index, "int32")
+    found, index = ops.top_k(values, k)
+    return found, ops.cast(index, "int32")
+
+
+def detections(rows: Any, count: Any, candidates: Any) -> Detections:
+    """What every NMS gives, from its kept rows, of which the first `count` are valid.
+
+    Returns:
+        boxes xyxy (batch, k, 4), scores (batch, k), classes int32 (batch, k), in falling order of
+        score and zero from `count` on; count, int32 (batch,); candidates, int32 (batch,): how many
+        pairs scored more than the threshold, looked at or not.
+    """
+    valid = ops.arange(ops.shape(rows)[2])[None] < count[:, None]
+    rows = ops.where(valid[None], rows, 0.0)
+    return {
+        "boxes": ops.stack([rows[0], rows[1], rows[2], rows[3]], axis=-1),
+        "scores": rows[4],
+        "classes": ops.cast(rows[5], "int32"),
+        "count": count,
+        "candidates": candidates,
+    }

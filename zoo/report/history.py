@@ -1,0 +1,69 @@
+"""Curves of a training run, from metrics.jsonl or history.csv."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from zoo.report.charts import Series, lines
+from zoo.report.html import columns, figure, section
+
+LOSSES = {
+    "loss": "total", "box_loss": "box", "objectness_loss": "objectness", "class_loss": "class",
+}  # fmt: skip
+SCORES = {"val_AP": "AP", "val_AP50": "AP50", "val_AP75": "AP75"}
+#: More points than this on a curve nobody sees.
+POINTS = 600
+
+
+def section_of(directory: Path) -> str:
+    """Losses, scores and learning rate over the updates."""
+    records = read(directory)
+    x = "step" if any("step" in record for record in records) else "epoch"
+    charts = [
+        (_series(records, x, LOSSES), "Loss, mean since the start of the epoch."),
+        (_series(records, x, SCORES), "Scores on the validation split."),
+        (_series(records, x, {"learning_rate": "learning rate"}), "Learning rate."),
+    ]
+    shown = [figure(lines(series, x=x), caption) for series, caption in charts if series]
+    return section("Training", columns(*shown), anchor="training")
+
+
+def read(directory: Path) -> list[dict[str, Any]]:
+    """Records of a run in order; a last line that a kill has cut is left out."""
+    if (file := directory / "metrics.jsonl").is_file():
+        found = []
+        for line in file.read_text(encoding="utf-8").splitlines():
+            try:
+                found.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return found
+    if (file := directory / "history.csv").is_file():
+        with open(file, encoding="utf-8", newline="") as rows:
+            return [
+                {key: float(value) for key, value in row.items() if _is_number(value)}
+                for row in csv.DictReader(rows)
+            ]
+    return []
+
+
+def _series(records: list[dict[str, Any]], x: str, names: dict[str, str]) -> dict[str, Series]:
+    series: dict[str, Series] = {}
+    for key, label in names.items():
+        points = [(row[x], row[key]) for row in records if key in row and x in row]
+        if points:
+            points = points[:: max(1, len(points) // POINTS)]
+            xs, ys = zip(*points, strict=True)
+            series[label] = (xs, ys)
+    return series
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True

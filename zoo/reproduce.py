@@ -1,0 +1,126 @@
+"""`python -m zoo.reproduce`: a run made again, and whether its numbers came out again."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from zoo.config import command, plain
+from zoo.errors import ZooError
+
+VERSION = 1
+
+
+@command("reproduce")
+def main(cfg: DictConfig) -> str:
+    """Say what differs, train, compare; exit status 1 if a number did not come out again."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from zoo.training.manifest import read_manifest
+
+    signal.signal(signal.SIGTERM, lambda *_: exit(128 + signal.SIGTERM))
+    settings = plain(cfg)
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    path = Path(settings["run"])
+    manifest = read_manifest(path)
+    if manifest["metrics"] is None:
+        raise ZooError(
+            f"the run in {path} is {manifest['status']} and has no metrics to reproduce; finish it "
+            f"with: python -m zoo.train resume={path}"
+        )
+    result = reproduce(path, manifest, directory, settings)
+    (directory / "reproduction.json").write_text(json.dumps(result, indent=2) + "\n")
+    print_result(result)
+    if result["verdict"] == "not reproduced":
+        raise SystemExit(1)
+    return result["verdict"]
+
+
+def reproduce(
+    path: Path, manifest: Mapping[str, Any], directory: Path, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Make the run again, as often as `seeds` says, in folders of `directory`; the verdict."""
+    from zoo.training import reproduction as again
+    from zoo.training.comparison import IDENTICAL, WITHIN, verdicts, worst
+
+    first = manifest["seed"] if settings["seed"] is None else settings["seed"]
+    seeds = [first + number for number in range(settings["seeds"])]
+    folders = {seed: directory / f"seed-{seed}" for seed in seeds}
+    configs = {
+        seed: again.config_again(
+            manifest, folders[seed], seed=seed, data_root=settings["data_root"]
+        )
+        for seed in seeds
+    }
+    changed = {
+        "environment": again.environment_changes(manifest),
+        "data": again.data_changes(path, manifest, configs[first]["data"]),
+        "config": [f"seed: {manifest['seed']} → {first}"] if first != manifest["seed"] else [],
+    }
+    print_changes(changed)
+    runs = [again.run_again(configs[seed], folders[seed], manifest["backend"]) for seed in seeds]
+    table = verdicts(
+        manifest["metrics"], [run["metrics"] for run in runs], tolerance=settings["tolerance"]
+    )
+    same = _weights(manifest) == _weights(runs[0])
+    return {
+        "version": VERSION,
+        "run": manifest["id"],
+        "changed": changed,
+        "runs": [_summary(run, folders[run["seed"]].name) for run in runs],
+        "metrics": table,
+        "weights": IDENTICAL if same else "different",
+        # Other weights with the same scores are no identical run.
+        "verdict": worst(
+            [row["verdict"] for row in table.values()] + [IDENTICAL if same else WITHIN]
+        ),
+    }
+
+
+def _weights(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    return manifest["best"]["sha256"], manifest["last_sha256"]
+
+
+def _summary(run: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    best, last = _weights(run)
+    return {
+        "seed": run["seed"],
+        "folder": folder,
+        "metrics": run["metrics"],
+        "best_sha256": best,
+        "last_sha256": last,
+    }
+
+
+def print_changes(changed: Mapping[str, Sequence[str]]) -> None:
+    """One line for each difference."""
+    for what, lines in changed.items():
+        for line in lines:
+            print(f"warning: {what} changed: {line}", flush=True)
+
+
+def print_result(result: Mapping[str, Any]) -> None:
+    """The table of verdicts, and the one on the whole."""
+    table = Table(title=f"run {result['run']} again")
+    study = len(result["runs"]) > 1
+    for column in ("metric", "before", "now", *(["all seeds"] if study else []), "verdict"):
+        table.add_column(column, justify="left" if column in ("metric", "verdict") else "right")
+    for name, row in result["metrics"].items():
+        spread = [f"{row['mean']:.4f} ± {row['interval']:.4f}"] if study else []
+        numbers = [f"{row['before']:.4f}", f"{row['now']:.4f}", *spread]
+        table.add_row(name, *numbers, row["verdict"])
+    Console().print(table)
+    print(f"weights: {result['weights']}")
+    print_changes(result["changed"])
+    print(f"verdict: {result['verdict']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Anchors for a data set: found, compared with the model's, drawn, and written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from zoo.data.anchors import trainable_sides, used_anchors
+from zoo.data.sources import open_source
+from zoo.data.training import network_input
+from zoo.errors import ZooError
+from zoo.ops.anchors import AnchorFit, evolve, fit_of, kmeans
+
+#: More boxes than this tell nothing new; so many are drawn at random.
+ENOUGH_BOXES = 50_000
+RESTARTS = 4
+
+
+def propose(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+    """Anchors for the training split, by k-means and genetic refinement.
+
+    Writes anchors.json, anchors.yaml (to paste into a config) and anchors.png.
+
+    Args:
+        cfg: plain `conf/anchors.yaml`: all keys of training, `clusters` and `generations`.
+        directory: where to write.
+
+    Returns:
+        What `anchors.json` has: the anchors, and the fit of the model's and of these.
+
+    Raises:
+        ZooError: something in the config or in the data does not fit.
+    """
+    source = open_source(cfg["data"], "train")
+    size, mode, _ = network_input(cfg)
+    every = trainable_sides(source, size, mode)
+    rng = np.random.default_rng(cfg["seed"])
+    wh = every if len(every) <= ENOUGH_BOXES else rng.choice(every, ENOUGH_BOXES, replace=False)
+    if not 1 <= cfg["clusters"] <= (distinct := len(np.unique(wh, axis=0))):
+        raise ZooError(f"clusters={cfg['clusters']}: the data have {distinct} distinct box sizes")
+    found = [kmeans(wh, cfg["clusters"], rng) for _ in range(RESTARTS)]
+    best = max(found, key=lambda anchors: fit_of(wh, anchors).average_iou)
+    refined = np.rint(evolve(wh, best, rng, generations=cfg["generations"])).clip(1)
+    old = used_anchors(cfg["model"]["head"])
+    result = {
+        "anchors": refined.astype(int).tolist(),
+        "image_size": list(size),
+        "resize": mode,
+        "fit": {
+            **({"model": asdict(fit_of(every, old))} if old else {}),
+            "kmeans": asdict(fit_of(every, best)),
+            "refined": asdict(fit_of(every, refined)),
+        },
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "anchors.json").write_text(json.dumps(result, indent=1) + "\n")
+    (directory / "anchors.yaml").write_text(paste := _yaml(result, cfg["model"]["head"]))
+    _draw(wh, old, refined, directory / "anchors.png")
+    _print(result, paste)
+    return result
+
+
+def _yaml(result: Mapping[str, Any], head: Mapping[str, Any]) -> str:
+    """YAML to paste; a model with another number of anchors also needs other masks."""
+    height, width = result["image_size"]
+    fit = AnchorFit(**result["fit"]["refined"])
+    lines = [
+        f"# width, height, pixels at {height}×{width} ({result['resize']}); average IoU "
+        f"{fit.average_iou:.3f}, best possible recall {fit.recall:.4f}",
+    ]
+    if len(result["anchors"]) != len(head.get("anchors", [])):
+        lines.append("# set model.head.masks too: these are not as many anchors as the model has")
+    lines += ["model:", "  head:", f"    anchors: {result['anchors']}"]
+    return "\n".join(lines) + "\n"
+
+
+def _print(result: Mapping[str, Any], paste: str) -> None:
+    table = Table(title="fit of anchors to the training boxes")
+    for column in ("anchors", "average IoU", "recall, sides within 4×", "recall, IoU ≥ 0.5"):
+        table.add_column(column, justify="left" if column == "anchors" else "right")
+    for name, fit in result["fit"].items():
+        shares = (fit["average_iou"], fit["recall"], fit["recall50"])
+        table.add_row(name, *(f"{share:.4f}" for share in shares))
+    Console().print(table)
+    print(paste)
+
+
+def _draw(
+    wh: np.ndarray, old: Sequence[Sequence[float]], new: np.ndarray, path: Path, dots: int = 5000
+) -> None:
+    """Widths and heights of boxes, with the model's anchors and the new ones."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 6), layout="tight")
+    axes = figure.subplots()
+    axes.scatter(wh[:dots, 0], wh[:dots, 1], s=4, color="0.7", label="boxes")
+    for anchors, marker, label in ((np.array(old), "x", "the model's"), (new, "+", "proposed")):
+        if len(anchors):
+            axes.scatter(anchors[:, 0], anchors[:, 1], s=60, marker=marker, label=label)
+    axes.set(xscale="log", yscale="log", xlabel="width, pixels", ylabel="height, pixels")
+    axes.set_aspect("equal")
+    axes.legend()
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,64 @@
+"""Files that appear whole or not at all, whenever the process or the machine stops."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+#: How the name of a file begins that is still being written; a killed process leaves it behind.
+UNFINISHED = "unfinished-"
+
+
+@contextlib.contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """A file beside `path` to write to, gone if the block fails. `commit` gives it its name."""
+    beside = path.with_name(UNFINISHED + path.name)
+    try:
+        yield beside
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def commit(written: Path, path: Path) -> None:
+    """Put `written` in the place of `path`: the data are on the disk before the name is."""
+    sync(written)
+    os.replace(written, path)
+    sync(path.parent)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write to that takes the place of `path` once the block is through.
+
+    Raises:
+        OSError: the disk is full, the folder read-only …; `path` is as it was.
+    """
+    with unfinished(path) as beside:
+        yield beside
+        commit(beside, path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file, whole or not at all."""
+    with replacing(path) as written:
+        written.write_text(text)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the bytes of a file, as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,81 @@
+"""Two runs side by side: what differs around them, and whether their numbers agree."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+IDENTICAL, WITHIN, NOT = "identical", "within tolerance", "not reproduced"
+#: Two-sided 95 % quantiles of Student's t with 1, 2, … degrees of freedom.
+STUDENT = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
+)  # fmt: skip
+NORMAL = 1.96
+
+
+def differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """`path: value before → value now` of all that differs between two plain values."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        keys = list(dict.fromkeys([*before, *now]))
+        return [
+            line
+            for key in keys
+            for line in differences(
+                before.get(key), now.get(key), f"{path}.{key}" if path else str(key)
+            )
+        ]
+    return [] if before == now else [f"{path}: {_said(before)} → {_said(now)}"]
+
+
+def _said(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+def verdict(before: float, now: float, *, tolerance: float) -> str:
+    """Whether a number came out again."""
+    if before == now:
+        return IDENTICAL
+    return WITHIN if abs(before - now) <= tolerance else NOT
+
+
+def verdicts(
+    before: Mapping[str, float], runs: Sequence[Mapping[str, float]], *, tolerance: float
+) -> dict[str, dict[str, Any]]:
+    """For each metric its value before and in the runs, their spread and the verdict.
+
+    Args:
+        before: the metrics to reproduce.
+        runs: metrics of the runs; the first has the seed of the run to reproduce, if one has.
+        tolerance: greatest difference between before and the first that counts as reproduced.
+
+    Returns:
+        metric → `{"before", "now", "difference", "verdict"}`, and from two runs on also `"mean"`
+        and `"interval"`, half the width of the 95 % confidence interval of the mean.
+    """
+    table = {}
+    for name, value in before.items():
+        values = [metrics[name] for metrics in runs]
+        table[name] = {
+            "before": value,
+            "now": values[0],
+            "difference": values[0] - value,
+            "verdict": verdict(value, values[0], tolerance=tolerance),
+        }
+        if len(values) > 1:
+            table[name] |= {"mean": statistics.fmean(values), "interval": interval(values)}
+    return table
+
+
+def interval(values: Sequence[float]) -> float:
+    """Half the width of the 95 % confidence interval of the mean, by Student's t."""
+    freedom = len(values) - 1
+    quantile = STUDENT[freedom - 1] if freedom <= len(STUDENT) else NORMAL
+    return quantile * statistics.stdev(values) / math.sqrt(len(values))
+
+
+def worst(found: Sequence[str]) -> str:
+    """The verdict on the whole."""
+    return max(found, key=(IDENTICAL, WITHIN, NOT).index)

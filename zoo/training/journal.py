@@ -1,0 +1,84 @@
+"""`metrics.jsonl`: the history of a run, one line a record, nothing lost and nothing twice."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+log = logging.getLogger(__name__)
+
+FILE = "metrics.jsonl"
+
+
+class Journal(keras.callbacks.Callback):
+    """A line after every n updates and after every epoch.
+
+    A line has `step` (updates made), `epoch` (counted from 1), `learning_rate` (of the update
+    just made), the means of the loss and its parts since the epoch began, and after an epoch the
+    scores of its evaluation. No times: the history of a run is the same bytes each time.
+
+    Args:
+        directory: of the run.
+        every: updates between two lines within an epoch.
+        step: updates made already.
+    """
+
+    def __init__(self, directory: Path, *, every: int, step: int = 0):
+        super().__init__()
+        self.path, self.every, self.step = directory / FILE, every, step
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Note which epoch it is."""
+        self.epoch = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """A line when it is time."""
+        self.step += 1
+        if self.step % self.every == 0:
+            self._write({"learning_rate": self._rate(), **(logs or {})})
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """A line with `epoch_end` true."""
+        self._write({"epoch_end": True, "learning_rate": self._rate(), **(logs or {})})
+
+    def _rate(self) -> float:
+        optimizer = self.model.optimizer
+        rate = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            # `optimizer.learning_rate` is that of the update to come, and on JAX is out of date.
+            rate = rate(keras.ops.convert_to_tensor(self.step - 1, "int32"))
+        return float(keras.ops.convert_to_numpy(rate))
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        numbers = {key: value if value is True else float(value) for key, value in record.items()}
+        line = json.dumps({"step": self.step, "epoch": self.epoch, **numbers})
+        with open(self.path, "a", buffering=1) as file:
+            file.write(line + "\n")
+
+
+def sizes(directory: Path) -> dict[str, int]:
+    """The bytes of the files that a run appends to, on the disk by now."""
+    found = {}
+    for path in sorted([*directory.glob("*.jsonl"), *directory.glob("*.csv")]):
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+            found[path.name] = os.fstat(file.fileno()).st_size
+    return found
+
+
+def cut_back(directory: Path, saved: Mapping[str, int]) -> None:
+    """Bring the files that a run appends to back to their sizes at a checkpoint."""
+    for name in {*sizes(directory), *saved}:
+        path, size = directory / name, saved.get(name, 0)
+        found = path.stat().st_size if path.is_file() else 0
+        if found < size:
+            log.warning("%s has %d bytes, %d at the checkpoint: lines are lost", path, found, size)
+        elif found > size:
+            os.truncate(path, size)

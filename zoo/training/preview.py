@@ -1,0 +1,134 @@
+"""What training will see: its samples drawn, its labels counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import supervision as sv
+from rich.console import Console
+from rich.table import Table
+
+from zoo.data.geometry import resized_sides
+from zoo.data.sample import Source
+from zoo.data.sources import open_source
+from zoo.data.training import TrainingSamples, network_input, training_samples
+from zoo.errors import ZooError
+from zoo.evaluation.pictures import write_picture
+
+COLUMNS, ROWS = 4, 3  # of a contact sheet
+SHARES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+#: Sides of squares, pixels, between which COCO calls an object medium [cocoapi].
+MEDIUM = (32, 96)
+
+
+def browse(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+    """Draw the first samples of an epoch as training gets them, and count its labels.
+
+    Writes sheet-000.png, … (12 samples each, in the order of training) and labels.json.
+
+    Args:
+        cfg: plain `conf/browse.yaml`: all keys of training, `count` and `epoch`.
+        directory: where to write.
+
+    Returns:
+        The statistics of `labels.json`.
+
+    Raises:
+        ZooError: something in the config or in the data does not fit.
+    """
+    if cfg["epoch"] < 1 or cfg["count"] < 0:
+        raise ZooError(
+            f"epoch={cfg['epoch']} count={cfg['count']}: epochs count from 1, samples from 0"
+        )
+    source = open_source(cfg["data"], "train")
+    size, mode, _ = network_input(cfg)
+    steps = cfg["steps_per_epoch"] or max(1, len(source) // cfg["batch_size"])
+    samples = training_samples(cfg, source, steps=steps)
+    first = (cfg["epoch"] - 1) * steps * cfg["batch_size"]
+    directory.mkdir(parents=True, exist_ok=True)
+    for number, start in enumerate(range(0, cfg["count"], COLUMNS * ROWS)):
+        positions = range(first + start, first + min(start + COLUMNS * ROWS, cfg["count"]))
+        cells = [drawn(samples, position, source.class_names) for position in positions]
+        write_picture(directory / f"sheet-{number:03d}.png", contact_sheet(cells))
+    statistics = label_statistics(source, size=size, mode=mode)
+    (directory / "labels.json").write_text(json.dumps(statistics, indent=1) + "\n")
+    _print(statistics)
+    return statistics
+
+
+def drawn(samples: TrainingSamples, position: int, class_names: Sequence[str]) -> np.ndarray:
+    """The input at a position with its boxes and class names, uint8 (height, width, 3) RGB."""
+    x, y = samples(position)
+    if x.dtype != np.uint8:
+        x = (x * 255 + 0.5).astype(np.uint8)
+    scene = np.ascontiguousarray(x[..., ::-1])
+    real = y["classes"] >= 0
+    classes = y["classes"][real]
+    boxes = sv.Detections(xyxy=y["boxes"][real], class_id=classes.astype(int))
+    names = [class_names[index] for index in classes]
+    scene = sv.BoxAnnotator(thickness=1).annotate(scene, boxes)
+    scene = sv.LabelAnnotator(text_scale=0.35, text_padding=2).annotate(scene, boxes, names)
+    return scene[..., ::-1]
+
+
+def contact_sheet(cells: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures, perhaps of several sizes, in rows on white with a little space between them."""
+    height, width = (max(cell.shape[axis] for cell in cells) + 4 for axis in (0, 1))
+    rows = -(-len(cells) // COLUMNS)
+    sheet = np.full((rows * height, min(len(cells), COLUMNS) * width, 3), 255, np.uint8)
+    for number, cell in enumerate(cells):
+        top, left = number // COLUMNS * height, number % COLUMNS * width
+        sheet[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
+    return sheet
+
+
+def label_statistics(source: Source, *, size: Sequence[int], mode: str) -> dict[str, Any]:
+    """Counts of classes, boxes of an image, and sizes of boxes at the network input, JSON-able."""
+    labels = [source.labels(index) for index in range(len(source))]
+    counts = np.array([int((~label.crowd).sum()) for label in labels])
+    classes = np.concatenate([label.classes[~label.crowd] for label in labels])
+    per_class = np.bincount(classes, minlength=len(source.class_names))
+    sides = resized_sides(source, size, mode=mode)
+    middle = np.sqrt(sides.prod(axis=1))
+    small, large = int((middle < MEDIUM[0]).sum()), int((middle >= MEDIUM[1]).sum())
+    return {
+        "images": len(source),
+        "background_images": int((counts == 0).sum()),
+        "boxes": len(classes),
+        "crowd_boxes": int(sum(label.crowd.sum() for label in labels)),
+        "boxes_per_image": {"mean": round(float(counts.mean()), 2), "max": int(counts.max())},
+        "classes": dict(zip(source.class_names, per_class.tolist(), strict=True)),
+        "image_size": list(size),
+        "sides_at_image_size": {
+            side: dict(zip(map(str, SHARES), _quantiles(sides[:, axis]), strict=True))
+            for axis, side in enumerate(("width", "height"))
+        },
+        "small_medium_large": [small, len(sides) - small - large, large],
+        "under_one_pixel": int((sides < 1).any(axis=1).sum()),
+    }
+
+
+def _quantiles(values: np.ndarray) -> list[float]:
+    if not len(values):
+        return [0.0] * len(SHARES)
+    return [round(float(value), 1) for value in np.quantile(values, SHARES)]
+
+
+def _print(statistics: Mapping[str, Any]) -> None:
+    table = Table(title="boxes of each class")
+    table.add_column("class")
+    table.add_column("boxes", justify="right")
+    for name, count in sorted(statistics["classes"].items(), key=lambda row: -row[1]):
+        table.add_row(name, f"[red]{count}" if not count else str(count))
+    Console().print(table)
+    size = "×".join(map(str, statistics["image_size"]))
+    small, medium, large = statistics["small_medium_large"]
+    print(
+        f"{statistics['images']} images ({statistics['background_images']} without boxes), "
+        f"{statistics['boxes']} boxes; at {size}: {small} small, {medium} medium, {large} large, "
+        f"{statistics['under_one_pixel']} under one pixel"
+    )

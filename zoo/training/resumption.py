@@ -1,0 +1,119 @@
+"""Whether a run directory can be gone on with, and with which config."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ZooError
+from zoo.training.checkpoint import FOLDER, Checkpoint, checkpoints, load_newest
+from zoo.training.manifest import FILE, read_manifest
+
+log = logging.getLogger(__name__)
+
+#: Keys that a run may be gone on with changed: they have no influence on its numbers.
+FREE = ("resume", "tracker", "callbacks", "checkpoint", "threads", "journal", "data.root")
+
+
+def in_place(arguments: Sequence[str]) -> list[str]:
+    """Arguments of a command line; with `resume=DIR` Hydra works in DIR and leaves its own files.
+
+    Without a run there the arguments are as they were, and `stored_config` complains.
+    """
+    values = [text.partition("=")[2] for text in arguments if text.startswith("resume=")]
+    if not values or not (Path(values[-1].strip("'\"")) / FILE).is_file():
+        return list(arguments)
+    return [*arguments, f"hydra.run.dir={values[-1]}", "hydra.output_subdir=null"]
+
+
+def stored_config(cfg: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """The config of the run in `cfg["resume"]`, with those overrides that change no number.
+
+    Args:
+        cfg: composed from the command line.
+        overrides: of that command line; only keys that they name count.
+
+    Raises:
+        ZooError: no run there, or an override that would change its numbers.
+    """
+    stored = dict(read_manifest(Path(cfg["resume"]))["config"])
+    for text in overrides:
+        name, _, _ = text.lstrip("+~").partition("=")
+        key = name.partition("@")[0].replace("/", ".")
+        wanted, held = _at(cfg, key), _at(stored, key)
+        if _free(key):
+            _put(stored, key, wanted)
+        elif wanted != held:
+            raise ZooError(_refusal([(key, held, wanted)], cfg["resume"]))
+    return stored
+
+
+def resume_point(cfg: Mapping[str, Any], directory: Path) -> Checkpoint | None:
+    """Where to go on in `directory`; None is a new run.
+
+    Raises:
+        ZooError: there is a run and `resume` is not set; its config differs; all its checkpoints
+            are damaged.
+    """
+    if not checkpoints(directory / FOLDER):
+        return load_newest(directory / FOLDER)
+    if not cfg["resume"]:
+        raise ZooError(
+            f"{directory} holds a run; resume=auto goes on with it, another hydra.run.dir starts "
+            "a new one"
+        )
+    manifest = read_manifest(directory)
+    differences = [
+        (key, held, wanted)
+        for key, held, wanted in config_differences(manifest["config"], cfg)
+        if not _free(key)
+    ]
+    if differences:
+        raise ZooError(_refusal(differences, directory))
+    return load_newest(directory / FOLDER)
+
+
+def config_differences(
+    before: Mapping[str, Any], now: Mapping[str, Any]
+) -> list[tuple[str, Any, Any]]:
+    """(Dotted key, value before, value now) of all that differs; None where a key is missing."""
+    old, new = dict(_leaves(before)), dict(_leaves(now))
+    keys = sorted(old.keys() | new.keys())
+    return [(k, old.get(k), new.get(k)) for k in keys if old.get(k) != new.get(k)]
+
+
+def _leaves(cfg: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(cfg, Mapping) and (cfg or not path):
+        for key, value in cfg.items():
+            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, cfg
+
+
+def _free(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in FREE)
+
+
+def _at(cfg: Any, key: str) -> Any:
+    for part in key.split("."):
+        cfg = cfg.get(part) if isinstance(cfg, Mapping) else None
+    return cfg
+
+
+def _put(cfg: dict[str, Any], key: str, value: Any) -> None:
+    first, _, rest = key.partition(".")
+    if rest:
+        cfg[first] = dict(cfg.get(first) or {})
+        _put(cfg[first], rest, value)
+    else:
+        cfg[key] = value
+
+
+def _refusal(differences: Sequence[tuple[str, Any, Any]], run: Any) -> str:
+    listed = "; ".join(f"{key}={wanted}, not {held}" for key, held, wanted in differences)
+    return (
+        f"the run in {run} cannot go on with {listed}: its numbers would be of no run; leave it "
+        f"out, or start a new run with weights={run}"
+    )

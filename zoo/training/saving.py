@@ -1,0 +1,147 @@
+"""When a training saves its state, and how it takes it up again."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from zoo.errors import ZooError
+from zoo.training.checkpoint import FOLDER, Checkpoint, save_checkpoint
+from zoo.training.interruption import Interruption
+from zoo.training.journal import sizes
+from zoo.training.state import random_state, restore, set_random_state, snapshot
+
+log = logging.getLogger(__name__)
+
+
+class Interval:
+    """Time, or updates, between two checkpoints.
+
+    Args:
+        every: `"10m"` is ten minutes, 500 is five hundred updates.
+
+    Raises:
+        ZooError: it is neither.
+    """
+
+    def __init__(self, every: Any):
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(m?)", str(every))
+        if not found or not float(found[1]):
+            raise ZooError(
+                f"checkpoint.every={every} is neither minutes (10m) nor a number of updates (500)"
+            )
+        self.seconds = float(found[1]) * 60 if found[2] else None
+        self.steps = None if found[2] else max(1, int(float(found[1])))
+        self.since = time.monotonic()
+
+    def over(self, step: int) -> bool:
+        """Whether it is time after update `step`."""
+        if self.steps:
+            return step % self.steps == 0
+        return time.monotonic() - self.since >= (self.seconds or 0)
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves the state after updates, and restores it. The last of the callbacks.
+
+    A checkpoint is made after an update, never between epochs: after the last update of an epoch it
+    is made before the evaluation. Going on from there begins with that evaluation.
+
+    Args:
+        directory: of the run.
+        steps: updates of an epoch.
+        every, keep: `checkpoint` of `conf/train.yaml`.
+        facts: more to save, asked for when saving; JSON-able.
+        interruption: of the process.
+        resumed: the checkpoint to go on from.
+        siblings: all callbacks, this one included.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        steps: int,
+        every: Any,
+        keep: int,
+        facts: Callable[[], dict[str, Any]],
+        interruption: Interruption,
+        resumed: Checkpoint | None = None,
+    ):
+        super().__init__()
+        self.directory, self.steps, self.keep = directory, steps, keep
+        self.interval = Interval(every)
+        self.facts, self.interruption, self.resumed = facts, interruption, resumed
+        self.step = resumed.step if resumed else 0
+        self.saved_step: int | None = resumed.step if resumed else None
+        self.siblings: keras.callbacks.CallbackList | None = None
+        self._explain()
+
+    # === Going on ===
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Restore everything; finish the epoch whose updates were all made."""
+        if self.resumed is None:
+            return
+        restore(self.model, self.resumed.arrays)
+        set_random_state(self.resumed.facts["random"])
+        if self.step and self.step % self.steps == 0 and self.siblings:
+            epoch = self.step // self.steps - 1
+            self.siblings.on_epoch_begin(epoch)
+            self.siblings.on_epoch_end(epoch, self.model.get_metrics_result())
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Restore the means of the epoch under way, which `fit` has just reset."""
+        if self.resumed is not None:
+            restore(self.model, self.resumed.arrays, roles=["metrics"])
+            self.resumed = None
+
+    # === Saving ===
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """From now on there is something to lose."""
+        self.interruption.saved = False
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Save when it is time, and stop when a signal came."""
+        self.step += 1
+        asked = self.interruption.signal is not None
+        if asked or self.step % self.steps == 0 or self.interval.over(self.step):
+            self._save()
+        if asked:
+            self.interruption.stop()
+
+    def _save(self) -> None:
+        arrays = snapshot(self.model)
+        facts = {"step": self.step, "random": random_state(), **self.facts()}
+        facts["sizes"] = sizes(self.directory)
+        try:
+            save_checkpoint(
+                self.directory / FOLDER, Checkpoint(self.step, arrays, facts), keep=self.keep
+            )
+        except OSError as error:
+            log.warning(
+                "update %d is not saved: %s in %s; %s",
+                self.step, error.strerror or error, self.directory / FOLDER, self._last(),
+            )  # fmt: skip
+        else:
+            self.saved_step = self.step
+            self.interruption.saved = True
+        self._explain()
+        self.interval.since = time.monotonic()
+
+    def _last(self) -> str:
+        if self.saved_step is None:
+            return "there is no checkpoint yet"
+        return f"the last checkpoint is that of update {self.saved_step}"
+
+    def _explain(self) -> None:
+        self.interruption.message = (
+            f"stopped, {self._last()}; go on with: python -m zoo.train resume={self.directory}"
+        )

@@ -1,0 +1,118 @@
+"""What a tracker sees of a run."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from zoo.evaluation.save import LATEST
+from zoo.training.tracking.media import evaluation_media
+
+log = logging.getLogger(__name__)
+
+
+def harmless(method: Callable[..., None]) -> Callable[..., None]:
+    """A method of a tracker that warns once and does nothing from then on, instead of failing."""
+
+    @functools.wraps(method)
+    def guarded(self: Tracking, *args: Any, **kwargs: Any) -> None:
+        if self.off:
+            return
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:  # whatever a tracker does, training goes on
+            self.off = True
+            log.warning("W&B is off for the rest of this run: %s", error)
+
+    return guarded
+
+
+class Tracking(keras.callbacks.Callback):
+    """Losses, learning rate and speed within epochs, scores and pictures of each evaluation.
+
+    The horizontal axis is the update, counted over the whole run, an interrupted one included.
+    Tables and pictures come from evaluation.json of the run directory or of its folder `latest`,
+    whichever was written since the last epoch.
+
+    Args:
+        run: of W&B.
+        directory: of the training run.
+        every: updates between two points of the curves.
+        batch_size: images of an update.
+    """
+
+    def __init__(self, run: Any, directory: Path, *, every: int, batch_size: int):
+        super().__init__()
+        self.run, self.directory = run, directory
+        self.every, self.batch_size = every, batch_size
+        self.off = False
+        self.seen = time.time()
+
+    @harmless
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Take up the count of updates where the optimizer is."""
+        self.run.define_metric("step", hidden=True)
+        self.run.define_metric("*", step_metric="step")
+        self.step = int(keras.ops.convert_to_numpy(self._optimizer().iterations))
+
+    @harmless
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Start the clock, which evaluations stop."""
+        self._restart_clock()
+
+    @harmless
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """A point of the curves when it is time."""
+        self.step += 1
+        self.updates += 1
+        if self.step % self.every == 0:
+            speed = self.updates * self.batch_size / max(1e-9, time.monotonic() - self.clock)
+            self._log({**self._curves(logs), "train/images_per_second": speed})
+            self._restart_clock()
+
+    @harmless
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """A point of the curves, scores, and what evaluation.json tells if it is new."""
+        scores = {
+            f"val/{key.removeprefix('val_')}": float(value)
+            for key, value in (logs or {}).items()
+            if key.startswith("val_")
+        }
+        self._log({**self._curves(logs), "epoch": epoch + 1, **scores, **self._media()})
+
+    def _curves(self, logs: dict[str, Any] | None) -> dict[str, float]:
+        losses = {k: float(v) for k, v in (logs or {}).items() if not k.startswith("val_")}
+        found = {f"train/{key}": value for key, value in losses.items()}
+        return {**found, "train/learning_rate": self._rate()}
+
+    def _media(self) -> dict[str, Any]:
+        for folder in (self.directory / LATEST, self.directory):
+            file = folder / "evaluation.json"
+            if file.is_file() and file.stat().st_mtime > self.seen:
+                self.seen = file.stat().st_mtime
+                return evaluation_media(file)
+        return {}
+
+    def _log(self, values: dict[str, Any]) -> None:
+        # Not as W&B's own step: it holds a row back until the next, and refuses updates that are
+        # made again after an interruption.
+        self.run.log({"step": self.step, **values})
+
+    def _restart_clock(self) -> None:
+        self.clock, self.updates = time.monotonic(), 0
+
+    def _optimizer(self) -> Any:
+        return getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+
+    def _rate(self) -> float:
+        rate = self._optimizer()._learning_rate
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            # `optimizer.learning_rate` is out of date on JAX while `fit` runs.
+            rate = rate(keras.ops.convert_to_tensor(max(0, self.step - 1), "int32"))
+        return float(keras.ops.convert_to_numpy(rate))

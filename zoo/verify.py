@@ -1,0 +1,67 @@
+"""`python -m zoo.verify`: the certificate that a model computes what Darknet computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from zoo.config import command, plain
+from zoo.errors import ZooError
+
+
+@command("verify")
+def main(cfg: DictConfig) -> None:
+    """Compare, write certificate.json and certificate.html, exit with 1 unless both agree."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from zoo.data.sources import open_source
+    from zoo.verification.page import write_page
+    from zoo.verification.run import verify
+    from zoo.verification.summary import print_summary
+
+    settings = plain(cfg)
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    detector, weights = _model(settings, directory)
+    data = open_source(settings["data"], settings["split"]) if "data" in settings else None
+    keys = ("cfg", "preset", "reference", "source", "image_size", "resize", "evaluation")
+    found = verify(
+        detector, weights=weights, data=data, progress=True, **{k: settings[k] for k in keys}
+    )
+    found.certificate.write(directory / "certificate.json")
+    page = write_page(found, directory)
+    print_summary(found.certificate)
+    print(f"certificate: {page}")
+    if not found.certificate.agrees:
+        raise SystemExit(1)
+
+
+def _model(settings: dict[str, Any], directory: Path) -> tuple[Any, Path]:
+    """The detector, and the `.weights` file with the same weights."""
+    import zoo
+    from zoo import cards
+
+    preset, weights = settings["preset"], settings["weights"]
+    if preset is None:
+        if weights is None:
+            raise ZooError("weights=… is missing: the .weights file of the cfg, or a preset=…")
+        names = settings["class_names"]
+        return zoo.load(settings["cfg"], weights=weights, class_names=names), Path(weights)
+    from zoo.darknet.weights import load_weights, save_weights
+    from zoo.verification.architecture import check_name
+
+    if Path(preset).exists():
+        detector, path = zoo.load(preset), directory / "model.weights"
+        save_weights(detector, path)
+        return detector, path
+    card = cards.card(preset)
+    check_name(preset, card["model"])
+    path = Path(weights) if weights else cards.weights_file(card)
+    detector = zoo.build(card["model"], cards.class_names(card))
+    load_weights(detector, path)
+    return detector, path
+
+
+if __name__ == "__main__":
+    main()
