@@ -16,7 +16,7 @@ from zoo.registry import KINDS
 if TYPE_CHECKING:
     from zoo.detector import Detector
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "ZooError",
     "backbones",
