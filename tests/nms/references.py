@@ -52,11 +52,14 @@ def greedy(
     class_agnostic=False, **options,
 ):  # fmt: skip
     """Darknet's `do_nms_sort` and `diounms_sort` with a common order of all classes."""
-    measure, kept = overlaps(boxes, beta), []
+    beaten, kept = overlaps(boxes, beta) > np.float32(iou_threshold), []
     for pair in candidates(boxes, scores, **options):
-        rivals = [other.row for other in kept if class_agnostic or other.label == pair.label]
-        if not (measure[pair.row, rivals] > np.float32(iou_threshold)).any():
-            kept = best([*kept, pair], max_detections, max_per_class)
+        same = [other.row for other in kept if other.label == pair.label]
+        rivals = [other.row for other in kept] if class_agnostic else same
+        if len(same) != max_per_class and not beaten[pair.row, rivals].any():
+            kept.append(pair)
+        if len(kept) == max_detections:
+            break
     return kept
 
 
@@ -125,8 +128,7 @@ def soft(
             if class_agnostic or p.label == m.label
             else p
             for p in left
-            if p.label != m.label
-            or sum(t.label == m.label for t in taken) != max_per_class
+            if p.label != m.label or sum(t.label == m.label for t in taken) != max_per_class
         ]
     return taken
 
