@@ -34,9 +34,7 @@ def test_updates_equal_darknets(oracle_dir, tmp_path, name, tolerance):
     golden, (worst, median, second) = run.golden, tolerance
     chaotic = "burnin_end" in name
     for number in range(len(golden["n"])):
-        expected = {
-            key: golden[key][number] for key in golden if len(golden[key]) == len(golden["n"])
-        }
+        expected = {key: golden[key][number] for key in golden if len(golden[key]) == len(golden["n"])}
         found = run.step(number)
         assert found["learning_rate"] == pytest.approx(expected["learning_rate"], rel=1e-6)
         assert found["loss"] == pytest.approx(expected["loss"], rel=1e-2 if chaotic else 1e-4)

@@ -42,8 +42,8 @@ def suppressed(
         max_detections: best kept pairs that are returned.
 
     Returns:
-        A batch of one as `zoo.nms.candidates.detections` gives it: boxes xyxy (1, k, 4), scores and classes
-        (1, k) in falling order of score, count and candidates (1,).
+        A batch of one as `zoo.nms.candidates.detections` gives it: boxes xyxy (1, k, 4), scores and
+        classes (1, k) in falling order of score, count and candidates (1,).
 
     Raises:
         ZooError: Darknet has no suppression of that name.
