@@ -90,6 +90,15 @@ def test_limits_are_kept_and_told():
 COUNT, CLASSES = 256, 3  # one shape, compiled once: 768 pairs are more than one chunk of 512
 
 
+def test_portions_go_on_where_the_one_before_ended():
+    # 1,100 boxes side by side, in portions of 512; equal scores in pairs.
+    boxes = [[20 * i, 0, 20 * i + 10, 10] for i in range(1100)]
+    scores = np.float32([[0.9 - i // 2 / 1000] for i in range(1100)])
+    _, out = run("default", boxes, scores, max_candidates=1090, max_detections=1100)
+    assert out["count"] == 1090
+    np.testing.assert_array_equal(out["boxes"][:1090], boxes[:1090])
+
+
 OPTIONS = {"score_threshold": 0.25, "max_candidates": 704, "max_detections": 160}
 
 
