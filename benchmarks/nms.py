@@ -23,18 +23,20 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-KEPT, IOU, SECONDS = 300, 0.45, 4.0
+KEPT, IOU, SECONDS = 300, 0.45, 3.0
 TORCH_PEER = """
 import sys, time, numpy as np, torch, torchvision
 print(torchvision.__version__, flush=True)
-data = np.load(sys.argv[1])
-b, s, t = torch.tensor(data["boxes"]), torch.tensor(data["scores"]), float(data["threshold"])
 def run():
     for boxes, scores in zip(b, s):
         row, label = torch.nonzero(scores > t, as_tuple=True)
         found = scores[row, label]
         torchvision.ops.batched_nms(boxes[row], found, label, 0.45)[:300]
 for line in sys.stdin:
+    if line.strip():
+        data = np.load(line.strip())
+        b, s = torch.tensor(data["boxes"]), torch.tensor(data["scores"])
+        t = float(data["threshold"])
     start = time.perf_counter(); run(); print(time.perf_counter() - start, flush=True)
 """
 
@@ -86,17 +88,18 @@ def tiled(boxes, scores):
 def measure(backend, images, torch_python):
     os.environ["KERAS_BACKEND"] = backend
     boxes, scores = outputs(images)
-    cases = []
+    torch = Torchvision(torch_python) if torch_python else None
+    if torch and not torch.version:
+        torch = None  # its Python has said why
     for b, s in ((boxes, scores), tiled(boxes, scores)):
         for threshold in (0.25, 0.001):
             for batch in (1, 8):
-                case = compare(backend, b, s, threshold, batch, torch_python)
-                print(json.dumps(case), flush=True)
-                cases.append(case)
-    return cases
+                print(json.dumps(compare(backend, b, s, threshold, batch, torch)), flush=True)
+    if torch:
+        torch.close()
 
 
-def compare(backend, boxes, scores, threshold, batch, torch_python):
+def compare(backend, boxes, scores, threshold, batch, torch):
     from keras import ops
 
     from zoo.nms.greedy import default
@@ -116,18 +119,18 @@ def compare(backend, boxes, scores, threshold, batch, torch_python):
     calls = {"zoo": lambda i: ops.convert_to_numpy(ours(*inputs[i])["count"])}
     peers(calls, boxes, scores, threshold, groups)
     seconds = {name: [] for name in calls}
+    if torch:
+        torch.load(boxes[groups[0]], scores[groups[0]], threshold)
+        seconds["torchvision.ops.batched_nms"] = []
     stop = time.perf_counter() + SECONDS
-    with torch_peer(torch_python, boxes[groups[0]], scores[groups[0]], threshold) as torch_run:
-        if torch_run:
-            seconds["torchvision"] = []
-        while time.perf_counter() < stop:
-            for i in range(len(groups)):
-                for name, call in calls.items():
-                    start = time.perf_counter()
-                    call(i)
-                    seconds[name].append(time.perf_counter() - start)
-            if torch_run:
-                seconds["torchvision"].append(torch_run())
+    while time.perf_counter() < stop or not seconds["zoo"]:
+        for i in range(len(groups)):
+            for name, call in calls.items():
+                start = time.perf_counter()
+                call(i)
+                seconds[name].append(time.perf_counter() - start)
+            if torch:
+                seconds["torchvision.ops.batched_nms"].append(torch.run())
     ms = {k: round(1e3 * float(np.median(v)) / batch, 4) for k, v in seconds.items()}
     ratios = {k: round(ms["zoo"] / v, 3) for k, v in ms.items() if k != "zoo"}
     return {
@@ -154,38 +157,29 @@ def peers(calls, boxes, scores, threshold, groups):
     calls["tf.image.combined_non_max_suppression"] = lambda i: combined(*inputs[i])[3].numpy()
 
 
-class torch_peer:
-    """torchvision in its own Python; entering gives a timed call, or None where it is absent."""
+class Torchvision:
+    """torchvision's `batched_nms` in a Python of its own, which tells how long a call took."""
 
-    def __init__(self, python, boxes, scores, threshold):
-        self.python, self.arrays = python, (boxes, scores, threshold)
-
-    def __enter__(self):
-        self.process = None
-        if not self.python:
-            return None
-        self.file = tempfile.NamedTemporaryFile(suffix=".npz")
-        boxes, scores, threshold = self.arrays
-        np.savez(self.file.name, boxes=boxes, scores=scores, threshold=threshold)
+    def __init__(self, python):
         self.process = subprocess.Popen(
-            [self.python, "-c", TORCH_PEER, self.file.name],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        if not self.process.stdout.readline():
-            return None
-        self.run()
-        return self.run
+            [python, "-c", TORCH_PEER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.version = self.process.stdout.readline().strip()
 
-    def run(self):
-        self.process.stdin.write("\n")
+    def load(self, boxes, scores, threshold):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "inputs.npz"
+            np.savez(file, boxes=boxes, scores=scores, threshold=threshold)
+            self.run(file)
+
+    def run(self, file=""):
+        self.process.stdin.write(f"{file}\n")
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
 
-    def __exit__(self, *_):
-        if self.process:
-            self.process.stdin.close()
-            self.process.wait()
-            self.file.close()
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def environment():
@@ -207,6 +201,13 @@ def environment():
     return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), **found}
 
 
+def torchvision_version(python):
+    if not python:
+        return "absent"
+    command = [python, "-c", "import torchvision; print(torchvision.__version__)"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "absent"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True, help="folder of at least eight JPEG pictures")
@@ -225,7 +226,7 @@ def main():
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         cases += [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     env = environment()
-    env["torchvision"] = "present" if options.torch_python else "absent"
+    env["torchvision"] = torchvision_version(options.torch_python)
     name = "-".join(env["cpu"].lower().split())
     file = HERE / "results" / f"nms-{name}-{env['cores']}cores.json"
     file.parent.mkdir(exist_ok=True)
@@ -233,6 +234,8 @@ def main():
     for case in cases:
         print(case)
     print(file)
+    if not all(case["same_as_greedy"] for case in cases):
+        sys.exit("the boxes kept are not those of greedy suppression")
 
 
 if __name__ == "__main__":

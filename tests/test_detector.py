@@ -47,6 +47,32 @@ def test_a_fresh_head_expects_nothing(tiny):
     assert objectness.mean() == pytest.approx(0.01, abs=0.01)  # prior of the head
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        pytest.param("diounms", {"beta": 0.7, "iou_threshold": 0.5}, id="the same kind keeps all"),
+        pytest.param("default", {"iou_threshold": 0.5}, id="IoU alone takes no exponent over"),
+        pytest.param("matrix", {}, id="matrix NMS has no iou_threshold"),
+    ],
+)
+def test_another_nms_takes_over_the_thresholds_that_it_knows(name, kept):
+    nms = {"name": "diounms", "score_threshold": 0.3, "iou_threshold": 0.5, "beta": 0.7}
+    detector = zoo.build("yolov4_tiny", ["a"])
+    detector.cfg["nms"] = nms
+    assert detector.nms(name=name) == {"name": name, "score_threshold": 0.3, **kept}
+    assert detector.nms(name=name, score_threshold=0.1)["score_threshold"] == 0.1
+
+
+def test_an_nms_that_does_not_exist_is_answered_with_the_nearest(tiny):
+    with pytest.raises(ZooError, match="no nms 'diounm'; did you mean diounms"):
+        tiny.predictor(name="diounm")
+
+
+def test_the_shape_of_detections_is_the_parts_own_default(tiny):
+    assert tiny.predictor(name="soft").output["boxes"].shape == (None, 300, 4)
+    assert tiny.predictor(max_detections=7).output["boxes"].shape == (None, 7, 4)
+
+
 def test_freezing_by_part_name():
     detector = zoo.build("yolov4_tiny", ["a"])
     before = len(detector.trainable_variables)

@@ -58,6 +58,14 @@ def test_temporary_parts_go_away(registry):
     assert "mine" not in registry.names()
 
 
+def test_settings_are_the_defaults_and_what_the_config_says_instead(registry):
+    assert registry.settings({"name": "part", "depth": 5}) == {
+        "name": "part",
+        "width": 1,
+        "depth": 5,
+    }
+
+
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_listed_part_loads(kind):
     for name in KINDS[kind].names():

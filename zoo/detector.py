@@ -11,12 +11,14 @@ from zoo import config
 from zoo.errors import ZooError
 from zoo.ops.compile import xla
 from zoo.ops.levels import stride
-from zoo.registry import BACKBONES, NECKS
+from zoo.registry import BACKBONES, NECKS, NMS
 
 if TYPE_CHECKING:
     import supervision
 
 PARTS = ("backbone", "neck", "head")
+#: Keys that mean the same to every kind of NMS that has them.
+THRESHOLDS = ("score_threshold", "iou_threshold")
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -120,20 +122,37 @@ class Detector(keras.Model):
         """A model of images to boxes: this detector, its decoding and its NMS, weights shared.
 
         Args:
-            **limits: keys of the NMS part that override the config's, e.g. `score_threshold=0.001`,
-                or `name="default"` for another kind.
+            **limits: see `nms`.
 
         Returns:
             A model whose output is boxes (batch, k, 4) xyxy relative to the network input, scores
             (batch, k), classes (batch, k), count (batch,), candidates (batch,); see
             `zoo.nms.candidates.detections`.
         """
-        nms = {**self.cfg["nms"], **limits}
+        nms = self.nms(**limits)
         key = repr(sorted(nms.items()))
         if key not in self._predictors:
             output = DecodeAndSuppress(self.cfg["head"], len(self.class_names), nms)(self.output)
             self._predictors[key] = keras.Model(self.input, output, name=f"{self.name}_predictor")
         return self._predictors[key]
+
+    def nms(self, **limits: Any) -> dict[str, Any]:
+        """The config of this detector's NMS with some keys changed.
+
+        Args:
+            **limits: keys that override the config's, e.g. `score_threshold=0.001`; with the name
+                of another kind, which keeps the thresholds that it knows too, but nothing else:
+                Darknet's `beta` is not a key of soft NMS, and its `sigma` not that of matrix NMS.
+
+        Raises:
+            ZooError: there is no such kind.
+        """
+        cfg = self.cfg["nms"]
+        name = limits.get("name", cfg["name"])
+        if name != cfg["name"]:
+            known = NMS.settings({"name": name})
+            cfg = {key: cfg[key] for key in THRESHOLDS if key in cfg and key in known}
+        return {**cfg, **limits}
 
     def detect(self, source: Any, **options: Any) -> list[supervision.Detections]:
         """Find objects in pictures.
@@ -221,8 +240,7 @@ class DecodeAndSuppress(keras.layers.Layer):
 
     def compute_output_spec(self, predictions: dict[str, Any]) -> dict[str, Any]:
         """Shapes of the detections; the batch stays open."""
-        nms = self.settings["nms"]
-        kept = nms.get("max_detections", 300)
+        kept = NMS.settings(self.settings["nms"]).get("max_detections")
         batch = next(iter(predictions.values())).shape[0]
         return {
             "boxes": keras.KerasTensor((batch, kept, 4), "float32"),

@@ -40,7 +40,10 @@ def main(cfg: DictConfig) -> float:
     )
     print_darknet(found["darknet"])
     if result.cut:
-        print(f"{result.cut} images had more than max_candidates candidates; the rest was left out")
+        print(
+            f"in {result.cut} images NMS stopped at max_candidates with fewer than max_detections "
+            "kept; raise evaluation.max_candidates"
+        )
     print(f"report: {write_report(directory)}")
     return result.metrics["AP"]
 

@@ -107,6 +107,16 @@ class Registry:
         finally:
             del self._registered[name]
 
+    def settings(self, cfg: Mapping[str, Any]) -> dict[str, Any]:
+        """All keys of the part that `cfg` names: its defaults, and what `cfg` says instead.
+
+        Raises:
+            ZooError: no such part.
+        """
+        parameters = inspect.signature(self[cfg["name"]]).parameters
+        defaults = {key: p.default for key, p in parameters.items() if p.default is not p.empty}
+        return {**defaults, **cfg}
+
     def build(self, cfg: Mapping[str, Any], *args: Any, **context: Any) -> Any:
         """Call the part that `cfg["name"]` names with the other keys of `cfg`.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,8 @@ class Result:
         truth: its ground truth in COCO's format, image ids being indices.
         found: detections in COCO's results format, image ids being indices.
         cut: images with more candidates than the `max_candidates` best that NMS has looked at,
-            and fewer detections than it may return: some may be missing.
+            and fewer detections than it may return: some may be missing. (Where so many are
+            returned, only NMS that lowers scores could have found others.)
     """
 
     metrics: dict[str, float]
@@ -76,7 +76,7 @@ def evaluate(
     """
     to_source = class_map(detector.class_names, source.class_names)
     limits = {key: value for key, value in nms.items() if value is not None}
-    cap = _caps({**detector.cfg["nms"], **limits})
+    settings = NMS.settings(detector.nms(**limits))
     predictor = detector.predictor(**limits)
     size = detector.check_size(image_size or detector.image_size)
     metric, cut = CocoMetric(source), 0
@@ -92,7 +92,7 @@ def evaluate(
         batches, "evaluating", total=total, disable=not progress, transient=True
     ):
         outputs = predictor.predict_on_batch(_full(images, batch_size))
-        cut += _cut(outputs, len(images), **cap)
+        cut += _cut(outputs, len(images), settings)
         for row, (index, geometry) in enumerate(zip(indices, geometries, strict=True)):
             found = to_detections(outputs, row, size, geometry, detector.class_names)
             labels = to_source[np.asarray(found.class_id)]
@@ -110,22 +110,11 @@ def _full(images: np.ndarray, batch_size: int) -> np.ndarray:
     return np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else images
 
 
-def _caps(nms: Mapping[str, Any]) -> dict[str, int]:
-    """How many candidates and detections of an image an NMS handles."""
-    known = inspect.signature(NMS[nms["name"]]).parameters
-    caps = ("max_candidates", "max_detections")
-    return {key: nms.get(key, known[key].default) for key in caps if key in known}
-
-
-def _cut(
-    outputs: Mapping[str, Any],
-    images: int,
-    *,
-    max_candidates: float = math.inf,
-    max_detections: float = math.inf,
-) -> int:
-    over = np.asarray(outputs["candidates"])[:images] > max_candidates
-    return int(np.sum(over & (np.asarray(outputs["count"])[:images] < max_detections)))
+def _cut(outputs: Mapping[str, Any], images: int, nms: Mapping[str, Any]) -> int:
+    """Of the first `images`, those in which NMS did not look at candidates that it had room for."""
+    candidates, count = (np.asarray(outputs[key])[:images] for key in ("candidates", "count"))
+    more = candidates > nms.get("max_candidates", math.inf)
+    return int(np.sum(more & (count < nms.get("max_detections", math.inf))))
 
 
 def class_map(detector_names: Sequence[str], source_names: Sequence[str]) -> np.ndarray:

@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from zoo.errors import ZooError, nearest
+
 Detections = dict[str, Any]
+DECAYS = ("gaussian", "linear")
 
 
 class Draw(NamedTuple):
@@ -141,6 +144,27 @@ def _behind(scores: Any, place: Any, after: tuple[Any, Any]) -> Any:
     score, last = (x[:, None, None] for x in after)
     behind = ops.logical_or(scores < score, ops.logical_and(scores == score, place > last))
     return ops.where(behind, scores, 0.0)
+
+
+def check_limits(**limits: int | None) -> None:
+    """Refuse limits that let nothing through.
+
+    Raises:
+        ZooError: one is below 1.
+    """
+    for key, value in limits.items():
+        if value is not None and value < 1:
+            raise ZooError(f"nms {key}={value}: must be at least 1")
+
+
+def check_decay(decay: str) -> None:
+    """Refuse a decay that neither soft nor matrix NMS has.
+
+    Raises:
+        ZooError: it is neither `"gaussian"` nor `"linear"`.
+    """
+    if decay not in DECAYS:
+        raise ZooError(f"nms has no decay {decay!r}; {nearest(decay, DECAYS)}")
 
 
 def top_k(values: Any, k: int) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from zoo.nms.candidates import Detections, Draw, Pool, detections
+from zoo.nms.candidates import Detections, Draw, Pool, check_limits, detections
 from zoo.nms.overlap import Suppresses, by_distance_iou, by_iou
 
 #: Candidates that are ranked at once, and of these, candidates that are settled at once.
@@ -50,7 +50,13 @@ def greedy(
 
     Returns:
         As `zoo.nms.candidates.detections`, k = `max_detections`.
+
+    Raises:
+        ZooError: a limit is below 1.
     """
+    check_limits(
+        max_candidates=max_candidates, max_detections=max_detections, max_per_class=max_per_class
+    )
     size = min(CHUNK, -(-max_candidates // BLOCK) * BLOCK)
     pool = Pool(boxes, scores, size=size, score_threshold=score_threshold, multi_label=multi_label)
     rule = Rule(

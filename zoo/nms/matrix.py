@@ -7,8 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from zoo.errors import ZooError
-from zoo.nms.candidates import Detections, Pool, detections, top_k
+from zoo.nms.candidates import Detections, Pool, check_decay, check_limits, detections, top_k
 from zoo.nms.overlap import iou
 
 #: Candidates that are compared with all others at once: it bounds the memory.
@@ -74,10 +73,9 @@ def matrix(
         As `zoo.nms.candidates.detections`, with the lowered scores; k = `max_detections`.
 
     Raises:
-        ZooError: there is no such decay.
+        ZooError: there is no such decay, or a limit is below 1.
     """
-    if decay not in ("gaussian", "linear"):
-        raise ZooError(f"nms decay {decay!r}: there are 'gaussian' and 'linear'")
+    check_decay(decay)
     limits = _limits(max_candidates, max_detections, max_per_class)
     pool, rows = _candidates(boxes, scores, score_threshold, max_candidates, multi_label)
     highest = _highest_overlap(rows, class_agnostic)[:, None, :]
@@ -99,6 +97,9 @@ def matrix(
 
 
 def _limits(max_candidates: int, max_detections: int, max_per_class: int | None) -> dict[str, int]:
+    check_limits(
+        max_candidates=max_candidates, max_detections=max_detections, max_per_class=max_per_class
+    )
     per_class = max_candidates if max_per_class is None else max_per_class
     return {"max_detections": max_detections, "max_per_class": per_class}
 

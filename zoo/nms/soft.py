@@ -6,8 +6,7 @@ from typing import Any
 
 from keras import ops
 
-from zoo.errors import ZooError
-from zoo.nms.candidates import Detections, Pool, detections
+from zoo.nms.candidates import Detections, Pool, check_decay, check_limits, detections
 from zoo.nms.overlap import iou
 
 SCORE, CLASS = 4, 5  # of a row
@@ -47,10 +46,12 @@ def soft(
         As `zoo.nms.candidates.detections`, with the lowered scores; k = `max_detections`.
 
     Raises:
-        ZooError: there is no such decay.
+        ZooError: there is no such decay, or a limit is below 1.
     """
-    if decay not in ("gaussian", "linear"):
-        raise ZooError(f"nms decay {decay!r}: there are 'gaussian' and 'linear'")
+    check_decay(decay)
+    check_limits(
+        max_candidates=max_candidates, max_detections=max_detections, max_per_class=max_per_class
+    )
     pool = Pool(
         boxes, scores, size=max_candidates, score_threshold=score_threshold, multi_label=multi_label
     )
