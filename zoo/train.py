@@ -22,12 +22,14 @@ def main(cfg: DictConfig) -> float:
     determinism.prepare(settings["deterministic"])
     from zoo.training.resumption import stored_config
     from zoo.training.run import train
+    from zoo.training.sweep import turn
 
     hydra = HydraConfig.get()
     if settings["resume"] not in (None, "auto"):
         settings = stored_config(settings, list(hydra.overrides.task))
     try:
-        return train(settings, Path(hydra.runtime.output_dir))["AP"]
+        with turn(hydra):
+            return train(settings, Path(hydra.runtime.output_dir))["AP"]
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         raise SystemExit(stop.status) from stop
