@@ -39,6 +39,8 @@ PACKAGE = Path(__file__).resolve().parent
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "conf"
 #: Plugins of Hydra for sweeps, and the extra that installs each.
 PLUGINS = {"joblib": "sweep", "optuna": "sweep", "ray": "ray"}
+#: What Optuna says when it is asked for the best of no trials, by storage.
+NO_TRIALS = ("No trials are completed yet.", "Record does not exist.")
 #: Modules whose classes a `_target_` may construct, each directly (no dotted way further in).
 ALLOWED_TARGETS = (
     "keras.callbacks",
@@ -260,7 +262,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
             except ZooError as error:
                 _complain(error)
             except ValueError as error:
-                if "No trials are completed" not in str(error):  # Optuna asks for the best of none
+                if str(error) not in NO_TRIALS:
                     raise
                 _complain(ZooError("all jobs of the sweep failed, see above"))
 

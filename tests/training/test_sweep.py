@@ -21,7 +21,8 @@ TINY = [
     "+model.backbone.stem=4", "+model.backbone.widths=[4,8,8]", "model.head.widths={P5:8,P4:8}",
     "checkpoint.every=1",
 ]  # fmt: skip
-OPTUNA = ["+sweep=optuna", "hydra.sweeper.n_trials=8", "hydra.sweeper.sampler.n_startup_trials=2"]
+#: TPE learns from the third job on.
+OPTUNA = ["+sweep=optuna", "hydra.sweeper.sampler.n_startup_trials=2"]
 
 
 def run(*arguments, code=0, **environment):
@@ -70,27 +71,27 @@ def test_rows_tell_what_differs_how_it_ended_and_the_best_first(tmp_path):
 
 
 def test_failed_jobs_are_marked_the_others_finish_and_none_runs_twice(tmp_path):
-    sweep = ["-m", "seed=0,1,2,3", f"hydra.sweep.dir={tmp_path}"]
-    output, errors = run(*sweep, code=1, REFUSE="1", CRASH="2")
+    sweep = ["-m", "seed=0,1,2", f"hydra.sweep.dir={tmp_path}"]
+    output, errors = run(*sweep, code=1, REFUSE="0", CRASH="1")
     assert "sweep in" in output
-    assert "error: job 1: batch_size 64 is more than the 16 training images\n" in errors
+    assert "error: job 0: batch_size 64 is more than the 16 training images\n" in errors
     assert "FloatingPointError: nan" in errors
     rows = table(tmp_path)
-    assert [rows[job]["status"] for job in "0123"] == ["done", "failed", "failed", "done"]
-    assert rows["2"]["error"] == "FloatingPointError: nan"
-    assert rows["3"]["AP"] > ""
+    assert [rows[job]["status"] for job in "012"] == ["failed", "failed", "done"]
+    assert rows["1"]["error"] == "FloatingPointError: nan"
+    assert float(rows["2"]["AP"]) == pytest.approx(1 / 3.002, abs=1e-4)
 
     _, errors = run(*sweep, code=1)
-    assert "error: job 1: failed before: batch_size 64 is more" in errors
+    assert "error: job 0: failed before: batch_size 64 is more" in errors
     assert table(tmp_path) == rows
-    assert starts(tmp_path) == {"0": 1, "1": 1, "2": 1, "3": 1}
+    assert starts(tmp_path) == {"0": 1, "1": 1, "2": 1}
     # One W&B group for all jobs.
     assert {file.read_text() for file in tmp_path.glob("*/starts")} == {f"{tmp_path}\n"}
 
     # Tried again on request; another job in its place is another job.
-    (tmp_path / "1" / "failed.json").unlink()
-    run("-m", "seed=0,1,4,3", f"hydra.sweep.dir={tmp_path}")
-    assert starts(tmp_path) == {"0": 1, "1": 2, "2": 2, "3": 1}
+    (tmp_path / "0" / "failed.json").unlink()
+    run("-m", "seed=0,4,2", f"hydra.sweep.dir={tmp_path}")
+    assert starts(tmp_path) == {"0": 2, "1": 2, "2": 1}
 
 
 def test_a_mistake_of_a_single_run_is_still_one_sentence(tmp_path):
@@ -100,35 +101,38 @@ def test_a_mistake_of_a_single_run_is_still_one_sentence(tmp_path):
     assert not (directory / "failed.json").exists()
 
 
+@pytest.mark.slow
 def test_a_study_killed_and_started_again_is_the_study_left_alone(tmp_path):
+    study = [*OPTUNA, "hydra.sweeper.n_trials=5"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    run(*OPTUNA, f"hydra.sweep.dir={whole}", code=1, CRASH="3")
-    arguments = [*OPTUNA, f"hydra.sweep.dir={killed}"]
-    run(*arguments, code=-signal.SIGKILL, CRASH="3", KILL="5")
-    assert starts(killed) == {str(job): 1 for job in range(6)}
-    run(*arguments, code=1)
+    run(*study, f"hydra.sweep.dir={whole}", code=1, CRASH="1")
+    run(*study, f"hydra.sweep.dir={killed}", code=-signal.SIGKILL, CRASH="1", KILL="3")
+    run(*study, f"hydra.sweep.dir={killed}", code=1)
 
-    assert starts(killed) == {str(job): 2 if job == 5 else 1 for job in range(8)}
+    assert starts(killed) == {"0": 1, "1": 1, "2": 1, "3": 2, "4": 1}
     assert table(killed) == table(whole)
-    assert sum(row["status"] == "done" for row in table(killed).values()) == 7
+    assert [table(killed)[job]["status"] for job in "01234"].count("done") == 4
     assert overrides(killed) == overrides(whole)
+    assert len(set(overrides(killed).values())) == 5
     # What Optuna's tools see.
     states = sqlite3.connect(killed / "study.db").execute("SELECT number, state FROM trials")
-    assert dict(states) == {job: "FAIL" if job == 3 else "COMPLETE" for job in range(8)}
+    assert dict(states) == {job: "FAIL" if job == 1 else "COMPLETE" for job in range(5)}
 
 
+@pytest.mark.slow
 def test_a_study_without_any_result_ends_in_a_sentence_and_a_table(tmp_path):
-    arguments = ["hydra.sweeper.n_trials=2", f"hydra.sweep.dir={tmp_path}"]
-    output, errors = run("+sweep=optuna", *arguments, code=2, REFUSE="0 1")
+    arguments = ["hydra.sweeper.n_trials=1", f"hydra.sweep.dir={tmp_path}"]
+    output, errors = run("+sweep=optuna", *arguments, code=2, REFUSE="0")
     assert errors.endswith("error: all jobs of the sweep failed, see above\n")
     assert "sweep in" in output
-    assert len(table(tmp_path)) == 2
+    assert table(tmp_path)["0"]["status"] == "failed"
 
 
 @pytest.mark.slow
 def test_eight_trainings_one_failing_killed_once_and_started_again(tmp_path):
     (tmp_path / "2" / "metrics.jsonl").mkdir(parents=True)  # job 2 cannot write its journal
-    command = [sys.executable, "-m", "zoo.train", *TINY, *OPTUNA, f"hydra.sweep.dir={tmp_path}"]
+    command = [sys.executable, "-m", "zoo.train", *TINY, *OPTUNA, "hydra.sweeper.n_trials=8",
+               f"hydra.sweep.dir={tmp_path}"]  # fmt: skip
     process = subprocess.Popen(command)
     while not list(tmp_path.glob("4/checkpoints/step-000000002-*")):
         time.sleep(0.05)
@@ -141,7 +145,9 @@ def test_eight_trainings_one_failing_killed_once_and_started_again(tmp_path):
     again = subprocess.run(command, capture_output=True, text=True)
     assert again.returncode == 1, again.stdout + again.stderr
     rows = table(tmp_path)
-    assert [rows[str(job)]["status"] for job in range(8)] == ["done"] * 2 + ["failed"] + ["done"] * 5
+    assert [rows[str(job)]["status"] for job in range(8)] == ["done"] * 2 + ["failed"] + [
+        "done"
+    ] * 5
     assert {job: (tmp_path / job / "manifest.json").read_bytes() for job in finished} == before
     manifests = {job: json.loads((tmp_path / job / "manifest.json").read_text()) for job in rows}
     # Job 4 went on from a checkpoint, no other was started twice.

@@ -14,6 +14,7 @@ import csv
 import fcntl
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -181,4 +182,7 @@ def _same_everywhere(rows: list[dict[str, Any]]) -> set[str]:
 
 
 def _text(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    # What a sampler drew has more digits than a table has room for.
+    return f"{float(value):.4g}" if re.fullmatch(r"\d\.\d{5,}(e-\d+)?", value) else value
