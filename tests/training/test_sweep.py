@@ -158,7 +158,8 @@ def test_eight_trainings_one_failing_killed_once_and_started_again(tmp_path):
 @pytest.mark.slow
 def test_two_trainings_side_by_side(tmp_path):
     command = [sys.executable, "-m", "zoo.train", "-m", *TINY, "batch_size=4,64",
-               "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", f"hydra.sweep.dir={tmp_path}"]  # fmt: skip
+               "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
+               f"hydra.sweep.dir={tmp_path}"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1, done.stdout + done.stderr
     rows = table(tmp_path)

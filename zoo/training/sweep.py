@@ -47,7 +47,7 @@ class FailedBefore(ZooError):
 
 
 @contextlib.contextmanager
-def turn(hydra: DictConfig) -> Iterator[None]:
+def turn(hydra: Any) -> Iterator[None]:
     """Around the work of a job: waits for another process in its directory. Nothing else sweeps.
 
     Args:
@@ -71,7 +71,7 @@ def turn(hydra: DictConfig) -> Iterator[None]:
         yield
 
 
-def note_failure(hydra: DictConfig, error: Exception) -> None:
+def note_failure(hydra: Any, error: Exception) -> None:
     """Say that a job failed, and write it into its directory."""
     crash = "" if isinstance(error, ZooError) else "".join(traceback.format_exception(error))
     print(f"error: job {hydra.job.num}: {crash or error}", file=sys.stderr)
@@ -86,7 +86,7 @@ def _failure(directory: Path) -> dict[str, Any] | None:
     return json.loads(file.read_text()) if file.is_file() else None
 
 
-def _overrides(hydra: DictConfig) -> list[str]:
+def _overrides(hydra: Any) -> list[str]:
     return [str(line) for line in hydra.overrides.task]
 
 
