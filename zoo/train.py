@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from zoo.config import command, plain
+from zoo.config import command, is_job_of_sweep, plain
 
 
 @command("train")
@@ -25,6 +25,8 @@ def main(cfg: DictConfig) -> float:
     from zoo.training.sweep import turn
 
     hydra = HydraConfig.get()
+    if settings["resume"] is None and is_job_of_sweep(hydra):
+        settings["resume"] = "auto"
     if settings["resume"] not in (None, "auto"):
         settings = stored_config(settings, list(hydra.overrides.task))
     try:

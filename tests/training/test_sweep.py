@@ -160,8 +160,12 @@ def test_two_trainings_side_by_side(tmp_path):
     command = [sys.executable, "-m", "zoo.train", "-m", *TINY, "batch_size=4,64",
                "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
                f"hydra.sweep.dir={tmp_path}"]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1, done.stdout + done.stderr
-    rows = table(tmp_path)
+    found = []
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 1, done.stdout + done.stderr
+        found.append((table(tmp_path), (tmp_path / "0" / "manifest.json").read_bytes()))
+    rows, _ = found[0]
     assert [rows[job]["status"] for job in "01"] == ["done", "failed"]
     assert "batch_size 64 is more than the 16 training images" in rows["1"]["error"]
+    assert found[1] == found[0]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import csv
-import fcntl
 import json
 import os
 import re
@@ -28,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.config import is_job_of_sweep
+from zoo.download import alone
 from zoo.errors import ZooError
 from zoo.training.atomic import write_text
 
@@ -60,10 +60,8 @@ def turn(hydra: Any) -> Iterator[None]:
         yield
         return
     directory = Path(hydra.runtime.output_dir)
-    with open(directory / "lock", "w") as lock:
-        # When a sweep is killed, a launcher's worker may still finish its job.
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    # When a sweep is killed, a launcher's worker may still finish its job.
+    with alone(directory / "lock"):
         if (failure := _failure(directory)) and failure["overrides"] == _overrides(hydra):
             raise FailedBefore(
                 f"failed before: {failure['error']}; delete {directory / FAILED} to try again"
