@@ -138,3 +138,10 @@ def test_every_way_of_evaluating_has_the_same_keys():
     }
     assert set(keys) >= {"coco", "darknet_map", "darknet_valid", "opencv"}
     assert all(found == keys["coco"] for found in keys.values())
+
+
+def test_python_m_zoo_lists_every_command():
+    from zoo.__main__ import COMMANDS
+
+    commands = {f"zoo.{file.stem}" for file in config.CONF.glob("*.yaml")} - {"zoo.run"}
+    assert set(COMMANDS) == commands

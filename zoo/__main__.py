@@ -11,11 +11,13 @@ from zoo.registry import KINDS
 
 COMMANDS = {
     "zoo.train": "train a detector: python -m zoo.train model=yolov4 data=coco",
+    "zoo.browse": "what training will see, drawn: python -m zoo.browse data=voc data.root=DIR",
+    "zoo.anchors": "anchors for your boxes: python -m zoo.anchors data=voc data.root=DIR",
     "zoo.reproduce": "a run made again, its numbers compared: python -m zoo.reproduce run=DIR",
     "zoo.evaluate": "COCO numbers: python -m zoo.evaluate preset=yolov4-tiny-coco data.root=DIR",
+    "zoo.detect": "boxes on pictures: python -m zoo.detect preset=yolov4-tiny-coco source=a.jpg",
     "zoo.convert": "Darknet in, Darknet out: python -m zoo.convert cfg=a.cfg output=a.keras",
     "zoo.verify": "agreement with Darknet: python -m zoo.verify preset=yolov4-tiny-coco cfg=FILE",
-    "zoo.detect": "boxes on pictures: python -m zoo.detect preset=yolov4-tiny-coco source=a.jpg",
 }
 
 

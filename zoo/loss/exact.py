@@ -14,7 +14,7 @@ from zoo.loss.settings import Settings
 
 
 def exact_parts(level: Level, pairs: Assignment, settings: Settings) -> dict[str, Any]:
-    """ "box", "objectness" and "class" of one level, float32 (batch,), to be differentiated.
+    """The parts "box", "objectness" and "class" of one level, float32 (batch,), to differentiate.
 
     Box: 1 − overlap [giou; diou], or half the squared error of the decoded box; summed over pairs.
     Objectness and classes: cross-entropy. A prediction without truth that overlaps one by more

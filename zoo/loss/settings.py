@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from zoo.errors import ZooError
@@ -49,7 +49,7 @@ def settings_by_level(head: Any, **given: Any) -> dict[str, Settings]:
     return settings
 
 
-def check_counts(counts: Sequence[float] | Mapping[str, Any] | None, num_classes: int) -> None:
+def check_counts(counts: Sequence[float] | None, num_classes: int) -> None:
     """Refuse counts that are not one positive number for each class.
 
     Raises:

@@ -82,7 +82,8 @@ def errors(series: Mapping[str, Series], *, limit: Series, x: str, y: str) -> st
     """Points over a logarithmic scale, and the line that they should stay below.
 
     Args:
-        series: x and y of the points by their label; zeros lie on the floor of the chart.
+        series: x and y of the points by their label, the good ones and the bad ones; zeros lie on
+            the floor of the chart.
         limit: x and y of the line.
         x: label of the axis.
         y: label of the axis.
@@ -95,7 +96,9 @@ def errors(series: Mapping[str, Series], *, limit: Series, x: str, y: str) -> st
         axes.step(*limit, where="mid", color=INK, linewidth=1, linestyle="--", label="tolerance")
         top = max([*values, *limit[1]]) * 3
         for (label, (xs, ys)), colour in zip(series.items(), ERROR_COLOURS, strict=False):
-            axes.plot(xs, np.clip(ys, floor, top), "o", markersize=3.5, color=colour, label=label)
+            if len(xs):
+                clipped = np.clip(ys, floor, top)
+                axes.plot(xs, clipped, "o", markersize=3.5, color=colour, label=label)
         axes.set(xlabel=x, ylabel=y, ylim=(floor / 1.5, top * 1.5))
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0)
 

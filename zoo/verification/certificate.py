@@ -64,9 +64,9 @@ class Certificate:
         return sum(row.verdict != UNKNOWN for row in self.layers)
 
     def worst(self, count: int) -> list[Row]:
-        """The layers whose outputs have the largest relative errors, the largest first."""
-        known = [row for row in self.layers if row.relative_error is not None]
-        return sorted(known, key=lambda row: -(row.relative_error or 0))[:count]
+        """The layers whose errors are the largest shares of their tolerances, the largest first."""
+        known = [row for row in self.layers if row.error is not None]
+        return sorted(known, key=lambda row: -(row.error or 0) / row.tolerance)[:count]
 
     @property
     def agrees(self) -> bool:

@@ -54,7 +54,7 @@ def _verdict(found: Certificate) -> str:
     totals, worst = document["totals"], found.worst(1)
     tiles = {
         "layers compared": f"{found.compared} of {totals['layers']}",
-        "largest relative error": f"{worst[0].relative_error:.1e}" if worst else "–",
+        "largest error of a layer": f"{worst[0].error:.1e}" if worst else "–",
         "parameters": f"{totals['parameters']:,}",
         "BFLOPs": f"{totals['flops'] / 1e9:.3f}",
     }
@@ -87,7 +87,7 @@ def _chart(rows: Sequence[Row]) -> str:
     }
     limit = ([row.index for row in compared], [row.tolerance for row in compared])
     chart = errors(
-        {label: points for label, points in series.items() if points[0]},
+        series,
         limit=limit,
         x="Darknet's layer",
         y="error",

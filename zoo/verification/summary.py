@@ -38,7 +38,7 @@ def _layers(found: Certificate) -> Table:
     table = Table(title=title if first is None else f"the first that diverges, and {title}")
     for column in ("layer", "section", "in the model"):
         table.add_column(column)
-    for column in ("error", "relative", "tolerance", "verdict"):
+    for column in ("error", "tolerance", "verdict"):
         table.add_column(column, justify="right")
     for row in shown:
         table.add_row(*_cells(row), style="red" if row is first else None)
@@ -46,7 +46,7 @@ def _layers(found: Certificate) -> Table:
 
 
 def _cells(row: Row) -> list[str]:
-    numbers = (row.max_abs_error, row.relative_error, row.tolerance)
+    numbers = (row.error, row.tolerance)
     return [
         str(row.index),
         row.type,
