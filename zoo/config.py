@@ -24,6 +24,7 @@ from hydra import initialize_config_dir
 from hydra import main as hydra_main
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -36,6 +37,10 @@ from zoo.registry import KINDS, check_call
 PACKAGE = Path(__file__).resolve().parent
 #: The vocabulary: inside the package once installed, beside it in a checkout.
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "conf"
+#: Plugins of Hydra for sweeps, and the extra that installs each.
+PLUGINS = {"joblib": "sweep", "optuna": "sweep", "ray": "ray"}
+#: What Optuna says when it is asked for the best of no trials, by storage.
+NO_TRIALS = ("No trials are completed yet.", "Record does not exist.")
 #: Modules whose classes a `_target_` may construct, each directly (no dotted way further in).
 ALLOWED_TARGETS = (
     "keras.callbacks",
@@ -146,6 +151,9 @@ def explain(error: Exception, name: str) -> ZooError:
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
+        if option in PLUGINS and group in ("hydra/sweeper", "hydra/launcher"):
+            extra = PLUGINS[option]
+            return ZooError(f"{group}={option} needs: pip install 'keras-yolo-zoo[{extra}]'")
         if group:
             return ZooError(f"no {group} {option!r}; {nearest(option, options(group))}")
     if match := re.search(r"Could not override '([\w./@-]+)'", text):
@@ -229,7 +237,8 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
     """Decorator: a function of a config becomes a command line over `conf/<name>.yaml`.
 
     Overrides, `--cfg job`, `--help` and `-m` are Hydra's. A user's mistake (`ZooError`, a config
-    that does not compose) is one sentence on standard error and exit status 2.
+    that does not compose) is one sentence on standard error and exit status 2. In a multirun it
+    ends its own job only.
     """
 
     def wrap(task: Callable[[DictConfig], Any]) -> Callable[[], Any]:
@@ -238,6 +247,8 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
             try:
                 return task(cfg)
             except ZooError as error:
+                if is_job_of_sweep(HydraConfig.get()):
+                    raise
                 _complain(error)
 
         @functools.wraps(task)
@@ -248,10 +259,21 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
                 return hydra_main(str(CONF), name, version_base="1.3")(job)()
             except (HydraException, OmegaConfBaseException) as error:
                 _complain(explain(error, name))
+            except ZooError as error:
+                _complain(error)
+            except ValueError as error:
+                if str(error) not in NO_TRIALS:
+                    raise
+                _complain(ZooError("all jobs of the sweep failed, see above"))
 
         return run
 
     return wrap
+
+
+def is_job_of_sweep(hydra: Any) -> bool:
+    """Whether the `hydra` part of a config is that of one job of a multirun."""
+    return not OmegaConf.is_missing(hydra.job, "num")
 
 
 def _complain(error: ZooError) -> None:

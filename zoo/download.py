@@ -125,7 +125,7 @@ def _into_cache(url: str, target: Path, wanted: File) -> Path:
     part = target.with_name(f"{target.name}.{wanted.sha256[:8]}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(target.with_name(f"{target.name}.lock")):
+        with alone(target.with_name(f"{target.name}.lock")):
             if target.is_file() and wanted.mismatch(target) is None:
                 return target  # another process was faster
             _download(url, part, wanted)
@@ -142,7 +142,7 @@ def _into_cache(url: str, target: Path, wanted: File) -> Path:
 
 
 @contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def alone(lock: Path) -> Iterator[None]:
     """Keep other processes out of the block; a lock ends with its process, however that ends."""
     with lock.open("w") as file:
         try:

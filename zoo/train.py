@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from zoo.config import command, plain
+from zoo.config import command, is_job_of_sweep, plain
 
 
 @command("train")
@@ -22,12 +22,16 @@ def main(cfg: DictConfig) -> float:
     determinism.prepare(settings["deterministic"])
     from zoo.training.resumption import stored_config
     from zoo.training.run import train
+    from zoo.training.sweep import turn
 
     hydra = HydraConfig.get()
+    if settings["resume"] is None and is_job_of_sweep(hydra):
+        settings["resume"] = "auto"
     if settings["resume"] not in (None, "auto"):
         settings = stored_config(settings, list(hydra.overrides.task))
     try:
-        return train(settings, Path(hydra.runtime.output_dir))["AP"]
+        with turn(hydra):
+            return train(settings, Path(hydra.runtime.output_dir))["AP"]
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         raise SystemExit(stop.status) from stop

@@ -1,0 +1,171 @@
+"""Sweeps as a user types them: failed jobs, kills, and the same command again."""
+
+import csv
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from zoo.training.sweep import sweep_rows
+
+TOY = str(Path(__file__).with_name("sweeping.py"))
+TINY = [
+    "data=shapes", "data.images=16", "data.held_out=4", "data.size=[64,64]", "image_size=64",
+    "batch_size=4", "epochs=1", "tracker=none", "evaluation.max_candidates=64", "threads=1",
+    "+model.backbone.stem=4", "+model.backbone.widths=[4,8,8]", "model.head.widths={P5:8,P4:8}",
+    "checkpoint.every=1",
+]  # fmt: skip
+#: TPE learns from the third job on.
+OPTUNA = ["+sweep=optuna", "hydra.sweeper.sampler.n_startup_trials=2"]
+
+
+def run(*arguments, code=0, **environment):
+    """Run the toy: standard output, standard error."""
+    done = subprocess.run(
+        [sys.executable, TOY, *arguments],
+        capture_output=True, text=True, env={**os.environ, **environment},
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout, done.stderr
+
+
+def table(directory):
+    """The rows of sweep.csv by job."""
+    with open(directory / "sweep.csv", newline="") as file:
+        return {row["job"]: row for row in csv.DictReader(file)}
+
+
+def starts(directory):
+    """How often each job began to train."""
+    files = sorted(directory.glob("*/starts"))
+    return {file.parent.name: len(file.read_text().splitlines()) for file in files}
+
+
+def overrides(directory):
+    return {
+        file.parts[-3]: file.read_text() for file in directory.glob("[0-9]/.hydra/overrides.yaml")
+    }
+
+
+def test_rows_tell_what_differs_how_it_ended_and_the_best_first(tmp_path):
+    outcomes = [("metrics.json", {"AP": 0.1}), ("failed.json", {"error": "no\nmemory"}), None,
+                ("metrics.json", {"AP": 0.25, "AR1": 0.3})]  # fmt: skip
+    for number, outcome in enumerate(outcomes):
+        (tmp_path / f"{number}" / ".hydra").mkdir(parents=True)
+        lines = f"- seed={number}\n- epochs=1\n"
+        (tmp_path / f"{number}" / ".hydra" / "overrides.yaml").write_text(lines)
+        if outcome:
+            (tmp_path / f"{number}" / outcome[0]).write_text(json.dumps(outcome[1]))
+    assert sweep_rows(tmp_path) == [
+        {"job": "3", "seed": "3", "status": "done", "AP": 0.25},
+        {"job": "0", "seed": "0", "status": "done", "AP": 0.1},
+        {"job": "1", "seed": "1", "status": "failed", "error": "no memory"},
+        {"job": "2", "seed": "2", "status": "unfinished"},
+    ]
+
+
+def test_failed_jobs_are_marked_the_others_finish_and_none_runs_twice(tmp_path):
+    sweep = ["-m", "seed=0,1,2", f"hydra.sweep.dir={tmp_path}"]
+    output, errors = run(*sweep, code=1, REFUSE="0", CRASH="1")
+    assert "sweep in" in output
+    assert "error: job 0: batch_size 64 is more than the 16 training images\n" in errors
+    assert "FloatingPointError: nan" in errors
+    rows = table(tmp_path)
+    assert [rows[job]["status"] for job in "012"] == ["failed", "failed", "done"]
+    assert rows["1"]["error"] == "FloatingPointError: nan"
+    assert float(rows["2"]["AP"]) == pytest.approx(1 / 3.002, abs=1e-4)
+
+    _, errors = run(*sweep, code=1)
+    assert "error: job 0: failed before: batch_size 64 is more" in errors
+    assert table(tmp_path) == rows
+    assert starts(tmp_path) == {"0": 1, "1": 1, "2": 1}
+    # One W&B group for all jobs.
+    assert {file.read_text() for file in tmp_path.glob("*/starts")} == {f"{tmp_path}\n"}
+
+    # Tried again on request; another job in its place is another job.
+    (tmp_path / "0" / "failed.json").unlink()
+    run("-m", "seed=0,4,2", f"hydra.sweep.dir={tmp_path}")
+    assert starts(tmp_path) == {"0": 2, "1": 2, "2": 1}
+
+
+def test_a_mistake_of_a_single_run_is_still_one_sentence(tmp_path):
+    directory = tmp_path / "1"
+    _, errors = run(f"hydra.run.dir={directory}", code=2, REFUSE="1")
+    assert errors == "error: batch_size 64 is more than the 16 training images\n"
+    assert not (directory / "failed.json").exists()
+
+
+@pytest.mark.slow
+def test_a_study_killed_and_started_again_is_the_study_left_alone(tmp_path):
+    study = [*OPTUNA, "hydra.sweeper.n_trials=5"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run(*study, f"hydra.sweep.dir={whole}", code=1, CRASH="1")
+    run(*study, f"hydra.sweep.dir={killed}", code=-signal.SIGKILL, CRASH="1", KILL="3")
+    run(*study, f"hydra.sweep.dir={killed}", code=1)
+
+    assert starts(killed) == {"0": 1, "1": 1, "2": 1, "3": 2, "4": 1}
+    assert table(killed) == table(whole)
+    assert [table(killed)[job]["status"] for job in "01234"].count("done") == 4
+    assert overrides(killed) == overrides(whole)
+    assert len(set(overrides(killed).values())) == 5
+    # What Optuna's tools see.
+    states = sqlite3.connect(killed / "study.db").execute("SELECT number, state FROM trials")
+    assert dict(states) == {job: "FAIL" if job == 1 else "COMPLETE" for job in range(5)}
+
+
+@pytest.mark.slow
+def test_a_study_without_any_result_ends_in_a_sentence_and_a_table(tmp_path):
+    arguments = ["hydra.sweeper.n_trials=1", f"hydra.sweep.dir={tmp_path}"]
+    output, errors = run("+sweep=optuna", *arguments, code=2, REFUSE="0")
+    assert errors.endswith("error: all jobs of the sweep failed, see above\n")
+    assert "sweep in" in output
+    assert table(tmp_path)["0"]["status"] == "failed"
+
+
+@pytest.mark.slow
+def test_eight_trainings_one_failing_killed_once_and_started_again(tmp_path):
+    (tmp_path / "2" / "metrics.jsonl").mkdir(parents=True)  # job 2 cannot write its journal
+    command = [sys.executable, "-m", "zoo.train", *TINY, *OPTUNA, "hydra.sweeper.n_trials=8",
+               f"hydra.sweep.dir={tmp_path}"]  # fmt: skip
+    process = subprocess.Popen(command)
+    while not list(tmp_path.glob("4/checkpoints/step-000000002-*")):
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    finished = ["0", "1", "3"]
+    before = {job: (tmp_path / job / "manifest.json").read_bytes() for job in finished}
+
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 1, again.stdout + again.stderr
+    rows = table(tmp_path)
+    assert [rows[str(job)]["status"] for job in range(8)] == ["done"] * 2 + ["failed"] + [
+        "done"
+    ] * 5
+    assert {job: (tmp_path / job / "manifest.json").read_bytes() for job in finished} == before
+    manifests = {job: json.loads((tmp_path / job / "manifest.json").read_text()) for job in rows}
+    # Job 4 went on from a checkpoint, no other was started twice.
+    assert [job for job in sorted(rows) if manifests[job]["resumed"]] == ["4"]
+    assert len({manifest["id"] for manifest in manifests.values()}) == 8
+
+
+@pytest.mark.slow
+def test_two_trainings_side_by_side(tmp_path):
+    command = [sys.executable, "-m", "zoo.train", "-m", *TINY, "batch_size=4,64",
+               "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
+               f"hydra.sweep.dir={tmp_path}"]  # fmt: skip
+    found = []
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 1, done.stdout + done.stderr
+        found.append((table(tmp_path), (tmp_path / "0" / "manifest.json").read_bytes()))
+    rows, _ = found[0]
+    assert [rows[job]["status"] for job in "01"] == ["done", "failed"]
+    assert "batch_size 64 is more than the 16 training images" in rows["1"]["error"]
+    assert found[1] == found[0]
