@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+import raylib
 
 import zoo
 from zoo import config
@@ -31,20 +33,16 @@ def source(data_dir):
 @pytest.fixture
 def darknets_pixels(source, monkeypatch):
     """JPEGs decoded by stb_image, as Darknet does; other decoders differ by up to 3 levels."""
-    raylib = pytest.importorskip("raylib", reason="raylib brings stb_image, Darknet's decoder")
-    import numpy as np
 
     def image(index):
-        loaded = raylib.ffi.new("Image *", raylib.rl.LoadImage(str(path(index)).encode()))
+        path = str(source.path(index)).encode()
+        loaded = raylib.ffi.new("Image *", raylib.rl.LoadImage(path))
         raylib.rl.ImageFormat(loaded, raylib.rl.PIXELFORMAT_UNCOMPRESSED_R8G8B8)
         height, width = source.size(index)
         pixels = raylib.ffi.buffer(loaded.data, height * width * 3)
         copied = np.frombuffer(pixels, np.uint8).reshape(height, width, 3).copy()
         raylib.rl.UnloadImage(loaded[0])
         return copied
-
-    def path(index):
-        return source._entries[index].path
 
     raylib.rl.SetTraceLogLevel(raylib.rl.LOG_NONE)
     monkeypatch.setattr(source, "image", image)
