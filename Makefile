@@ -8,7 +8,7 @@ INSTALLED := .venv/installed
 # whose address it does not take from pip's settings.
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: setup train test lint types test-fast test-jax test-slow plugins lock clean
+.PHONY: setup train test lint types test-fast test-jax test-slow test-torch kill-test lock clean
 
 train: setup
 	$(BIN)/python -m zoo.train data=shapes optimizer=adamw
@@ -38,8 +38,22 @@ test-fast: setup
 test-jax: setup
 	KERAS_BACKEND=jax $(BIN)/pytest -n 2 -m "not slow" tests plugins
 
+# What takes minutes: large networks, whole trainings, kills, sweeps, AP of real models.
 test-slow: setup
-	$(BIN)/pytest -m slow tests
+	$(BIN)/pytest -n 2 -m slow tests
+
+# The same models on PyTorch, which setup does not install; the release of which a CPU build exists
+# for the machine is the user's to choose: make test-torch TORCH=torch==2.13.0
+TORCH ?= torch
+test-torch: setup
+	$(BIN)/pip install --quiet $(TORCH)
+	KERAS_BACKEND=torch $(BIN)/pytest -n 2 tests/darknet tests/nms tests/ops tests/test_faithful.py
+
+# Half an hour and more: what `docs/reproducibility.md` claims.
+kill-test: setup
+	$(BIN)/python tests/training/kill.py --runs 50
+	KERAS_BACKEND=jax $(BIN)/python tests/training/kill.py --runs 50
+	$(BIN)/python tests/training/reruns.py
 
 # One lock for Python 3.11 to 3.13, hashed, without registry addresses; and one for uv alone.
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
