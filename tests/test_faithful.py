@@ -16,10 +16,10 @@ def detectors(oracle_dir):
         return {name: zoo.load(name) for name in PRESETS}
 
 
-def golden_rows(oracle_dir, preset, image, mode, kind):
+def golden_rows(oracle_dir, preset, image, mode, kind, threshold=0.25):
     """[class, score, x1, y1, x2, y2] relative to the picture, in falling order of score."""
     file = oracle_dir / "forward" / "real" / f"{PRESETS[preset]}_{image}_{mode}.npz"
-    rows = np.load(file)[f"dets_{kind}_0.25"]
+    rows = np.load(file)[f"dets_{kind}_{threshold}"]
     half = rows[:, 5:7] / 2
     rows = np.column_stack([rows[:, :2], rows[:, 3:5] - half, rows[:, 3:5] + half])
     return rows[np.argsort(-rows[:, 1], kind="stable")]
@@ -28,11 +28,14 @@ def golden_rows(oracle_dir, preset, image, mode, kind):
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("image", ["dog", "person"])
 @pytest.mark.parametrize("mode", ["stretch", "letterbox"])
-def test_detections_equal_darknets(detectors, oracle_dir, preset, image, mode):
+@pytest.mark.parametrize("threshold", [0.25, 0.005])
+def test_detections_equal_darknets(detectors, oracle_dir, preset, image, mode, threshold):
     detector = detectors[preset]
     picture = oracle_dir / "forward" / "real" / f"{image}_decoded.png"
-    (found,) = detector.detect(picture, resize=mode, interpolation="darknet")
-    want = golden_rows(oracle_dir, preset, image, mode, detector.cfg["nms"]["name"])
+    (found,) = detector.detect(
+        picture, resize=mode, interpolation="darknet", score_threshold=threshold
+    )
+    want = golden_rows(oracle_dir, preset, image, mode, detector.cfg["nms"]["name"], threshold)
     height, width = {"dog": (576, 768), "person": (424, 640)}[image]
     assert found.class_id.tolist() == want[:, 0].astype(int).tolist()
     np.testing.assert_allclose(found.confidence, want[:, 1], atol=1e-4)

@@ -9,6 +9,7 @@ import keras
 
 from zoo import config
 from zoo.errors import ZooError
+from zoo.ops.boxes import within
 from zoo.ops.compile import xla
 from zoo.ops.levels import stride
 from zoo.registry import BACKBONES, NECKS, NMS
@@ -118,22 +119,29 @@ class Detector(keras.Model):
             )
         return sides
 
-    def predictor(self, **limits: Any) -> keras.Model:
+    def predictor(self, *, windowed: bool = False, **limits: Any) -> keras.Model:
         """A model of images to boxes: this detector, its decoding and its NMS, weights shared.
 
         Args:
+            windowed: whether there is a second input, (batch, 4): the xyxy window of the network
+                input, relative to it, that holds the image (`zoo.data.geometry.Geometry.window`).
+                Boxes are then relative to the image before they suppress each other, as in Darknet:
+                in `greedynms` and `diounms` the distance of two boxes depends on the unit.
             **limits: see `nms`.
 
         Returns:
-            A model whose output is boxes (batch, k, 4) xyxy relative to the network input, scores
-            (batch, k), classes (batch, k), count (batch,), candidates (batch,); see
-            `zoo.nms.candidates.detections`.
+            A model whose output is boxes (batch, k, 4) xyxy relative to the network input, or to
+            the image if `windowed`, scores (batch, k), classes (batch, k), count (batch,),
+            candidates (batch,); see `zoo.nms.candidates.detections`.
         """
         nms = self.nms(**limits)
-        key = repr(sorted(nms.items()))
+        key = repr((windowed, sorted(nms.items())))
         if key not in self._predictors:
-            output = DecodeAndSuppress(self.cfg["head"], len(self.class_names), nms)(self.output)
-            self._predictors[key] = keras.Model(self.input, output, name=f"{self.name}_predictor")
+            suppress = DecodeAndSuppress(self.cfg["head"], len(self.class_names), nms)
+            window = [keras.Input((4,), name="window")] if windowed else []
+            inputs = [self.input, *window] if windowed else self.input
+            output = suppress(self.output, *window)
+            self._predictors[key] = keras.Model(inputs, output, name=f"{self.name}_predictor")
         return self._predictors[key]
 
     def nms(self, **limits: Any) -> dict[str, Any]:
@@ -230,15 +238,19 @@ class DecodeAndSuppress(keras.layers.Layer):
         self._head = config.build("head", head, num_classes=num_classes)
         self._run = xla(self._detect)
 
-    def _detect(self, predictions: Any) -> Any:
+    def _detect(self, predictions: Any, *window: Any) -> Any:
         boxes, scores = self._head.decode(predictions)
+        if window:
+            boxes = within(boxes, *window)
         return config.build("nms", self.settings["nms"], boxes, scores)
 
-    def call(self, predictions: dict[str, Any]) -> dict[str, Any]:
-        """As `zoo.nms.candidates.detections`, boxes relative to the network input."""
-        return self._run(predictions)
+    def call(self, predictions: dict[str, Any], window: Any = None) -> dict[str, Any]:
+        """As `zoo.nms.candidates.detections`; `window` is that of `Detector.predictor`."""
+        return self._run(predictions) if window is None else self._run(predictions, window)
 
-    def compute_output_spec(self, predictions: dict[str, Any]) -> dict[str, Any]:
+    def compute_output_spec(
+        self, predictions: dict[str, Any], window: Any = None
+    ) -> dict[str, Any]:
         """Shapes of the detections; the batch stays open."""
         kept = NMS.settings(self.settings["nms"]).get("max_detections")
         batch = next(iter(predictions.values())).shape[0]

@@ -50,7 +50,7 @@ def detect(
     limits: dict[str, Any] = {"score_threshold": score_threshold}
     if iou_threshold is not None:
         limits["iou_threshold"] = iou_threshold
-    predictor = detector.predictor(**limits)
+    predictor = detector.predictor(windowed=True, **limits)
     size = detector.check_size(image_size) if image_size is not None else detector.image_size
     found = pictures(source)
     for start in range(0, len(found), batch_size):
@@ -60,10 +60,11 @@ def detect(
             for _, picture in chunk
         ]
         images = np.stack([image for image, _ in prepared])
-        outputs = predictor.predict_on_batch(images)
+        windows = np.stack([geometry.window(size) for _, geometry in prepared])
+        outputs = predictor.predict_on_batch([images, windows])
         for index, (name, _) in enumerate(chunk):
-            geometry = prepared[index][1]
-            yield name, to_detections(outputs, index, size, geometry, detector.class_names)
+            original = prepared[index][1].original
+            yield name, to_detections(outputs, index, original, detector.class_names)
 
 
 def _prepare(
@@ -74,27 +75,22 @@ def _prepare(
 
 
 def to_detections(
-    outputs: dict[str, Any],
-    index: int,
-    size: tuple[int, int],
-    geometry: Geometry,
-    class_names: Sequence[str],
+    outputs: dict[str, Any], index: int, original: tuple[int, int], class_names: Sequence[str]
 ) -> sv.Detections:
-    """One image's rows of a predictor's output, in pixels of the original.
+    """One image's rows of a windowed predictor's output, in pixels of the original.
 
     Args:
-        outputs: boxes (batch, k, 4) xyxy relative to the network input, scores, classes, count.
+        outputs: boxes (batch, k, 4) xyxy relative to the image, scores, classes, count.
         index: which image of the batch.
-        size: height and width of the network input.
-        geometry: how the image was brought to that size.
+        original: height and width of the image, pixels.
         class_names: names by class index.
     """
     count = int(outputs["count"][index])
-    height, width = size
+    height, width = original
     boxes = np.asarray(outputs["boxes"][index][:count], "float32")
     classes = np.asarray(outputs["classes"][index][:count], int)
     return sv.Detections(
-        xyxy=geometry.inverse(boxes * np.array([width, height, width, height], "float32")),
+        xyxy=boxes * np.array([width, height, width, height], "float32"),
         confidence=np.asarray(outputs["scores"][index][:count], "float32"),
         class_id=classes,
         data={"class_name": np.array([class_names[label] for label in classes], dtype=str)},

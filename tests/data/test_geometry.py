@@ -66,7 +66,9 @@ sides = st.integers(1, 700)
     mode=st.sampled_from(MODES), interpolation=st.sampled_from(INTERPOLATIONS),
     corners=st.lists(st.floats(0, 1), min_size=4, max_size=4),
 )  # fmt: skip
-def test_inverse_undoes_forward(h, w, height, width, mode, interpolation, corners):
+def test_a_box_lies_in_the_window_as_in_the_image(
+    h, w, height, width, mode, interpolation, corners
+):
     image = np.zeros((h, w, 3), np.uint8)
     size = (32 * height, 32 * width)
     pixels, geometry = resize(image, size, mode=mode, interpolation=interpolation)
@@ -74,7 +76,23 @@ def test_inverse_undoes_forward(h, w, height, width, mode, interpolation, corner
     box = np.array(corners) * [w, h, w, h]
     inside = geometry.forward(box)
     assert (inside >= -1e-3).all() and (inside <= np.array([*size[::-1]] * 2) + 1e-3).all()
-    np.testing.assert_allclose(geometry.inverse(inside), box, atol=1e-3 * max(1, h, w))
+    low, high = np.split(geometry.window(size).astype(float), 2)
+    relative = inside.reshape(2, 2) / size[::-1]
+    np.testing.assert_allclose(
+        (relative - low) / (high - low) * [w, h], box.reshape(2, 2), atol=1e-3 * max(1, h, w)
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "window"),
+    [
+        pytest.param("stretch", [0, 0, 1, 1], id="all of the input"),
+        pytest.param("letterbox", [0, 1 / 6, 1, 5 / 6], id="64 of 96 rows, 16 above"),
+    ],
+)
+def test_window(mode, window):
+    _, geometry = resize(np.zeros((40, 60, 3), np.uint8), (96, 96), mode=mode)
+    np.testing.assert_allclose(geometry.window((96, 96)), window, rtol=1e-6)
 
 
 def test_unknown_mode_and_interpolation():

@@ -6,6 +6,7 @@ from keras import ops
 
 from zoo.config import build, compose, plain
 from zoo.data.geometry import resize
+from zoo.ops.boxes import within
 from zoo.ops.compile import xla
 from zoo.registry import NMS
 
@@ -132,10 +133,10 @@ def decoded(oracle_dir):
 
 def in_picture(boxes, picture, mode):
     """Boxes relative to a square network input of 416 → relative to the picture."""
-    height, width = PICTURES[picture]
-    blank = np.zeros((height, width, 3), np.uint8)
+    blank = np.zeros((*PICTURES[picture], 3), np.uint8)
     _, geometry = resize(blank, (416, 416), mode=mode, interpolation="darknet")
-    return geometry.inverse(boxes * 416) / np.array([width, height, width, height], "float32")
+    window = geometry.window((416, 416))[None]
+    return ops.convert_to_numpy(within(ops.convert_to_tensor(boxes), window))
 
 
 @pytest.mark.parametrize("kind", ["raw", *KINDS])

@@ -25,6 +25,13 @@ def test_formats_are_inverse():
     np.testing.assert_array_equal(ops.convert_to_numpy(back), xyxy)
 
 
+def test_boxes_within_a_window():
+    # The window is a quarter as wide and half as high as the canvas: ×4 and ×2 from its corner.
+    found = values(boxes.within, [[[0.5, 0.5, 0.75, 1.0], [0.25, 0.5, 0.5, 0.75]]],
+                   [[0.5, 0.5, 0.75, 1.0]])  # fmt: skip
+    np.testing.assert_allclose(found, [[[0, 0, 1, 1], [-1, 0, 0, 0.5]]])
+
+
 # The first box is always (0, 0, 2, 2). Enclosing box and diagonal²: by eye.
 @pytest.mark.parametrize(
     "b, iou, giou, diou",

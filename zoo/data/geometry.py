@@ -38,12 +38,16 @@ class Geometry:
         """Boxes (…, 4) in pixels of the original → float32 in pixels of the network input."""
         return (np.asarray(boxes_xyxy, np.float64) * self._scale + self._pad).astype(np.float32)
 
-    def inverse(self, boxes_xyxy: np.ndarray) -> np.ndarray:
-        """Boxes (…, 4) in pixels of the network input → float32 in pixels of the original.
+    def window(self, size_hw: Sequence[int]) -> np.ndarray:
+        """Where the image lies in a network input of this height and width.
 
-        Nothing is clipped [Darknet yolo_layer.c:correct_yolo_boxes].
+        Returns:
+            float32 (4,) xyxy, relative to the network input; all of it, (0, 0, 1, 1), for an image
+            that was stretched.
         """
-        return ((np.asarray(boxes_xyxy, np.float64) - self._pad) / self._scale).astype(np.float32)
+        (h, w), (height, width) = self.original, size_hw
+        whole = np.array([0, 0, w, h]) * self._scale + self._pad
+        return (whole / [width, height, width, height]).astype(np.float32)
 
     @property
     def _scale(self) -> np.ndarray:

@@ -77,7 +77,7 @@ def evaluate(
     to_source = class_map(detector.class_names, source.class_names)
     limits = {key: value for key, value in nms.items() if value is not None}
     settings = NMS.settings(detector.nms(**limits))
-    predictor = detector.predictor(**limits)
+    predictor = detector.predictor(windowed=True, **limits)
     size = detector.check_size(image_size or detector.image_size)
     metric, cut = CocoMetric(source), 0
     batches = evaluation_batches(
@@ -91,10 +91,11 @@ def evaluate(
     for images, indices, geometries in track(
         batches, "evaluating", total=total, disable=not progress, transient=True
     ):
-        outputs = predictor.predict_on_batch(_full(images, batch_size))
+        windows = np.stack([geometry.window(size) for geometry in geometries])
+        outputs = predictor.predict_on_batch([_full(a, batch_size) for a in (images, windows)])
         cut += _cut(outputs, len(images), settings)
         for row, (index, geometry) in enumerate(zip(indices, geometries, strict=True)):
-            found = to_detections(outputs, row, size, geometry, detector.class_names)
+            found = to_detections(outputs, row, geometry.original, detector.class_names)
             labels = to_source[np.asarray(found.class_id)]
             known = labels >= 0
             edges = [*geometry.original[::-1]] * 2
@@ -104,10 +105,9 @@ def evaluate(
     return Result(metric.result(), source, metric.truth, metric.detections, cut)
 
 
-def _full(images: np.ndarray, batch_size: int) -> np.ndarray:
-    """The last batch filled up with black images, so that one graph serves all batches."""
-    missing = batch_size - len(images)
-    return np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else images
+def _full(rows: np.ndarray, batch_size: int) -> np.ndarray:
+    """The last batch filled up with its last row, so that one graph serves all batches."""
+    return np.concatenate([rows, np.repeat(rows[-1:], batch_size - len(rows), axis=0)])
 
 
 def _cut(outputs: Mapping[str, Any], images: int, nms: Mapping[str, Any]) -> int:

@@ -26,6 +26,19 @@ def cxcywh_to_xyxy(boxes: Any) -> Any:
     return ops.concatenate([centre - half, centre + half], axis=-1)
 
 
+def within(boxes: Any, window: Any) -> Any:
+    """Boxes relative to a canvas → relative to a window of it, all xyxy.
+
+    Args:
+        boxes: (batch, n, 4).
+        window: (batch, 4), relative to the canvas.
+    """
+    low = window[:, None, 0:2]
+    size = window[:, None, 2:4] - low
+    corners = [(boxes[..., 0:2] - low) / size, (boxes[..., 2:4] - low) / size]
+    return ops.concatenate(corners, axis=-1)
+
+
 def iou(a: Any, b: Any) -> Any:
     """Intersection over union of paired xyxy boxes, (…, 4) → (…) in [0, 1] [box.c:box_iou].
 

@@ -44,8 +44,8 @@ def detections(detector: Any, picture: Input, threshold: float) -> tuple[Any, bo
         `supervision.Detections` in pixels, and whether there were more candidates than are looked
         at, as untrained weights have them.
     """
-    predictor = detector.predictor(score_threshold=threshold, **LIMITS)
-    outputs = predictor.predict_on_batch(picture.network[None])
+    predictor = detector.predictor(windowed=True, score_threshold=threshold, **LIMITS)
+    outputs = predictor.predict_on_batch([picture.network[None], picture.window[None]])
     cut = int(outputs["candidates"][0]) > LIMITS["max_candidates"]
     return to_pixels(outputs, picture), cut
 

@@ -44,6 +44,11 @@ class Input:
         return height, width
 
     @property
+    def window(self) -> np.ndarray:
+        """Where the picture lies in the network input, see `Geometry.window`."""
+        return self.geometry.window(self.size)
+
+    @property
     def sha256(self) -> str:
         """Of the network input as Darknet has it: float32, channels first."""
         return sha256_of(self.network.transpose(2, 0, 1))
@@ -116,5 +121,5 @@ def sha256_of(array: np.ndarray) -> str:
 
 
 def to_pixels(outputs: dict[str, Any], picture: Input) -> Any:
-    """`supervision.Detections` of a predictor's output, in pixels of the original."""
-    return to_detections(outputs, 0, picture.size, picture.geometry, picture.class_names)
+    """`supervision.Detections` of a windowed predictor's output, in pixels of the original."""
+    return to_detections(outputs, 0, picture.geometry.original, picture.class_names)

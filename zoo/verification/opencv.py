@@ -109,13 +109,19 @@ class OpenCV:
 
     def detections(self, threshold: float) -> Any:
         """See `Reference`: OpenCV's boxes, Darknet's suppression in NumPy."""
-        outputs = self.detect(self._picture.network, score_threshold=threshold, **LIMITS)
-        return to_pixels(outputs, self._picture)
+        picture = self._picture
+        limits = {"score_threshold": threshold, **LIMITS}
+        return to_pixels(self.detect(picture.network, picture.window, **limits), picture)
 
-    def detect(self, image: np.ndarray, **limits: Any) -> dict[str, np.ndarray]:
-        """Detections of an image, float32 (height, width, 3), as a predictor gives them."""
+    def detect(self, image: np.ndarray, window: np.ndarray, **limits: Any) -> dict[str, np.ndarray]:
+        """Detections of an image, float32 (height, width, 3), as a windowed predictor gives them.
+
+        `window` is where the picture lies in it, xyxy, relative.
+        """
         rows = np.concatenate(self._rows(image))
-        return suppressed(rows[:, :4], rows[:, 5:], **{**self._nms, **limits})
+        low, size = window[:2], window[2:] - window[:2]
+        cxcywh = np.concatenate([(rows[:, :2] - low) / size, rows[:, 2:4] / size], axis=1)
+        return suppressed(cxcywh, rows[:, 5:], **{**self._nms, **limits})
 
 
 def read_net(plan: Plan, weights: str | os.PathLike[str]) -> Any:
@@ -178,13 +184,14 @@ class OpenCVDetector:
         self._reference = reference
         self._limits: dict[str, Any] = {}
 
-    def predictor(self, **limits: Any) -> OpenCVDetector:
+    def predictor(self, *, windowed: bool, **limits: Any) -> OpenCVDetector:
         """Itself, with other keys of the NMS."""
         self._limits = limits
         return self
 
-    def predict_on_batch(self, images: np.ndarray) -> dict[str, Any]:
-        """Detections of images (batch, height, width, 3), as a predictor of ours gives them."""
-        found = [self._reference.detect(image, **self._limits) for image in images]
+    def predict_on_batch(self, inputs: Sequence[np.ndarray]) -> dict[str, Any]:
+        """Detections of images (batch, height, width, 3) and windows, as a predictor of ours."""
+        pairs = zip(*inputs, strict=True)
+        found = [self._reference.detect(image, window, **self._limits) for image, window in pairs]
         outputs: dict[str, Any] = {key: [one[key][0] for one in found] for key in found[0]}
         return {**outputs, "candidates": np.array(outputs["candidates"])}
