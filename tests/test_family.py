@@ -66,7 +66,8 @@ def model(request):
     with pytest.MonkeyPatch.context() as patch:
         zeros = keras.initializers.Zeros()
         patch.setattr(keras.initializers.VarianceScaling, "__call__", zeros.__call__)
-        yield zoo.build(request.param, COCO)
+        built = zoo.build(request.param, COCO)
+    yield built
     keras.backend.clear_session()
 
 
