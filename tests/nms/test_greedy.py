@@ -39,6 +39,7 @@ HALF = [0, 0, 10, 5]  # IoU(A, HALF) = 0.5
         pytest.param([A], [[0.5, 0.5]], [(0, 0.5), (1, 0.5)], id="equal labels by class"),
         pytest.param([A], [[0.1]], [], id="the score threshold is strict"),
         pytest.param([[0, 0, np.inf, 9], A], [[0.9], [0.8]], [(0, 0.8)], id="infinite box"),
+        pytest.param([[0, 0, 2e30, 9], A], [[0.9], [0.8]], [(0, 0.8)], id="infinite in pixels"),
         pytest.param([[0, np.nan, 9, 9], A], [[0.9], [0.8]], [(0, 0.8)], id="box without a place"),
         pytest.param([A, FAR], [[np.nan], [0.8]], [(0, 0.8)], id="score that is no number"),
         pytest.param([A], [[np.nan, 0.8, -np.inf]], [(1, 0.8)], id="beside one that is a number"),

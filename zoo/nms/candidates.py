@@ -10,6 +10,9 @@ from keras import ops
 from zoo.errors import ZooError, nearest
 
 Detections = dict[str, Any]
+
+#: A corner further out is none: scaled to pixels it might be infinite.
+LARGEST = 1e30
 DECAYS = ("gaussian", "linear")
 
 
@@ -32,8 +35,8 @@ class Draw(NamedTuple):
 class Pool:
     """Pairs that may be detections, drawn best first.
 
-    A pair is a candidate when its score exceeds `score_threshold` and its box is finite, as an
-    untrained network's need not be; a score that is no number exceeds nothing.
+    A pair is a candidate when its score exceeds `score_threshold` and its box is not beyond
+    `LARGEST`, as an untrained network's may be; a score that is no number exceeds nothing.
 
     The k best pairs lie in the k boxes whose best pairs are best. So one maximum a box is taken
     over all scores, and pairs are ranked within k boxes only.
@@ -53,7 +56,7 @@ class Pool:
         self.size, self.threshold, self.multi_label = size, max(score_threshold, 0.0), multi_label
         self.classes = scores.shape[-1]
         best = _best_class(scores)
-        finite = ops.all(ops.isfinite(boxes), axis=-1)
+        finite = ops.all(ops.abs(boxes) < LARGEST, axis=-1)
         best = ops.where(ops.logical_and(finite, best > self.threshold), best, 0.0)
         # Fewer boxes than `size` are filled up; what is drawn from the filling scores 0.
         filling = ops.zeros((ops.shape(scores)[0], size), dtype=best.dtype)

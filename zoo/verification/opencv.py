@@ -180,7 +180,7 @@ class OpenCVDetector:
     def __init__(self, reference: OpenCV, detector: Any):
         self.class_names, self.cfg = detector.class_names, detector.cfg
         self.image_size, self.resize = detector.image_size, detector.resize
-        self.check_size = detector.check_size
+        self.check_size, self.nms = detector.check_size, detector.nms
         self._reference = reference
         self._limits: dict[str, Any] = {}
 
