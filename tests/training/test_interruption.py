@@ -12,14 +12,17 @@ from zoo.training.interruption import Interrupted, Interruption
     ("number", "status"),
     [pytest.param(signal.SIGTERM, 143, id="TERM"), pytest.param(signal.SIGINT, 130, id="Ctrl-C")],
 )
-def test_with_nothing_to_lose_a_signal_stops_at_once(number, status):
+def test_with_nothing_to_lose_the_run_stops_when_it_looks(number, status):
     interruption = Interruption("go on with X")
-    with pytest.raises(Interrupted, match="go on with X") as stopped, interruption.listening():
+    with interruption.listening():
+        interruption.check()  # nothing came yet
         os.kill(os.getpid(), number)
+        with pytest.raises(Interrupted, match="go on with X") as stopped:
+            interruption.check()
     assert stopped.value.status == status
 
 
-def test_it_passes_through_a_layer_of_keras_as_it_is():
+def test_in_the_middle_of_a_layer_nothing_is_raised():
     interruption = Interruption()
 
     class Stopping(keras.layers.Layer):
@@ -29,8 +32,9 @@ def test_it_passes_through_a_layer_of_keras_as_it_is():
             return x
 
     layer = Stopping()
-    with pytest.raises(Interrupted), interruption.listening():
-        layer(np.ones(1))
+    with interruption.listening():
+        assert layer(np.ones(1)) is not None
+    assert interruption.signal == signal.SIGTERM
 
 
 def test_with_something_to_lose_it_waits_until_it_is_asked(caplog):
@@ -39,7 +43,8 @@ def test_with_something_to_lose_it_waits_until_it_is_asked(caplog):
     with interruption.listening():
         os.kill(os.getpid(), signal.SIGTERM)
         assert interruption.signal == signal.SIGTERM
-        assert "saving after this update" in caplog.text
+        assert "SIGTERM: stopping, all saved" in caplog.text
+        interruption.check()  # does not stop: the last update is not saved
         with pytest.raises(Interrupted) as stopped:
             interruption.stop()
     assert stopped.value.status == 143

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,7 @@ def evaluate(
     image_size: Sequence[int] | None = None,
     clip: bool = True,
     progress: bool = False,
+    between: Callable[[], None] | None = None,
     **nms: Any,
 ) -> Result:
     """COCO numbers of a detector on all images of a source.
@@ -69,6 +70,7 @@ def evaluate(
         clip: cut boxes off at the edges of the image, as `detector valid` does before COCO's
             numbers; `detector map` does not.
         progress: show a bar.
+        between: called after each batch; what it raises ends the evaluation.
         **nms: keys of the NMS that override the model's, e.g. `score_threshold=0.001`.
 
     Raises:
@@ -102,6 +104,8 @@ def evaluate(
             xyxy = np.clip(found.xyxy, 0, edges) if clip else found.xyxy
             scores = np.asarray(found.confidence)
             metric.update_state(int(index), xyxy[known], scores[known], labels[known])
+        if between is not None:
+            between()
     return Result(metric.result(), source, metric.truth, metric.detections, cut)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +60,28 @@ class Evaluation(keras.callbacks.Callback):
         every: epochs between two evaluations.
         epochs: of the whole run.
         directory: of the run; its folder `latest` gets what `save_evaluation` writes.
+        between: called after each batch; what it raises ends the run.
         **options: those of `zoo.evaluation.run.evaluate`.
     """
 
-    def __init__(self, source: Source, *, every: int, epochs: int, directory: Path, **options: Any):
+    def __init__(
+        self,
+        source: Source,
+        *,
+        every: int,
+        epochs: int,
+        directory: Path,
+        between: Callable[[], None],
+        **options: Any,
+    ):
         super().__init__()
-        self.directory = directory
+        self.directory, self.between = directory, between
         self.source, self.every, self.epochs, self.options = source, every, epochs, options
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Evaluate when it is time."""
         if (epoch + 1) % self.every == 0 or epoch + 1 == self.epochs:
-            result = evaluate(self.model, self.source, **self.options)
+            result = evaluate(self.model, self.source, between=self.between, **self.options)
             save_evaluation(result, self.directory / LATEST, settings=self.options)
             if logs is not None:
                 logs.update({f"val_{key}": value for key, value in result.metrics.items()})

@@ -28,12 +28,14 @@ class Interrupted(BaseException):
 
 
 class Interruption:
-    """What a signal asked for, for a loop that looks at it between two updates.
+    """What a signal asked for, for loops that look at it between updates and between evaluations.
+
+    The handler raises nothing: an exception that comes out of the middle of TensorFlow is one of
+    TensorFlow's own, or worse.
 
     Attributes:
         signal: number of the signal that came, or None.
-        saved: whether all that was done is in a checkpoint. A signal then stops the run at once,
-            be it in the middle of an evaluation.
+        saved: whether all that was done is in a checkpoint; the run can then stop anywhere.
         message: what to tell the user when the run stops.
     """
 
@@ -56,6 +58,15 @@ class Interruption:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def check(self) -> None:
+        """Stop if a signal came and nothing would be lost.
+
+        Raises:
+            Interrupted: that is so.
+        """
+        if self.signal is not None and self.saved:
+            self.stop()
+
     def stop(self) -> None:
         """Raise `Interrupted`."""
         number = self.signal or signal.SIGTERM
@@ -65,8 +76,4 @@ class Interruption:
         if self.signal is not None:
             raise KeyboardInterrupt
         self.signal = number
-        if self.saved:
-            self.stop()
-        log.warning(
-            "%s: saving after this update; once more stops without", signal.Signals(number).name
-        )
+        log.warning("%s: stopping, all saved; once more stops at once", signal.Signals(number).name)

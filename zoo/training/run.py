@@ -222,6 +222,7 @@ def _callbacks(
         every=options.pop("every"),
         epochs=cfg["epochs"],
         directory=checkpoints.directory,
+        between=checkpoints.interruption.check,
         batch_size=cfg["batch_size"],
         **options,
     )

@@ -106,6 +106,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """From now on there is something to lose."""
+        self.interruption.check()
         self.interruption.saved = False
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -116,6 +117,10 @@ class Checkpoints(keras.callbacks.Callback):
             self._save()
         if asked:
             self.interruption.stop()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Stop when a signal came since the last update."""
+        self.interruption.check()
 
     def _save(self) -> None:
         arrays = snapshot(self.model)
