@@ -95,6 +95,11 @@ def test_window(mode, window):
     np.testing.assert_allclose(geometry.window((96, 96)), window, rtol=1e-6)
 
 
+def test_isotropic_window_is_the_square_of_the_long_side():
+    _, geometry = resize(np.zeros((40, 60, 3), np.uint8), (96, 96), mode="stretch")
+    np.testing.assert_allclose(geometry.window((96, 96), isotropic=True), [0, 0, 1, 1.5], rtol=1e-6)
+
+
 def test_unknown_mode_and_interpolation():
     image = np.zeros((4, 4, 3), np.uint8)
     with pytest.raises(ZooError, match="no resize mode 'leterbox'; did you mean letterbox"):

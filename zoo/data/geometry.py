@@ -38,14 +38,21 @@ class Geometry:
         """Boxes (…, 4) in pixels of the original → float32 in pixels of the network input."""
         return (np.asarray(boxes_xyxy, np.float64) * self._scale + self._pad).astype(np.float32)
 
-    def window(self, size_hw: Sequence[int]) -> np.ndarray:
+    def window(self, size_hw: Sequence[int], *, isotropic: bool = False) -> np.ndarray:
         """Where the image lies in a network input of this height and width.
+
+        Args:
+            size_hw: of the network input.
+            isotropic: give the square of the image's long side that starts where the image does:
+                what is relative to it keeps the image's aspect ratio.
 
         Returns:
             float32 (4,) xyxy, relative to the network input; all of it, (0, 0, 1, 1), for an image
             that was stretched.
         """
         (h, w), (height, width) = self.original, size_hw
+        if isotropic:
+            h = w = max(h, w)
         whole = np.array([0, 0, w, h]) * self._scale + self._pad
         return (whole / [width, height, width, height]).astype(np.float32)
 

@@ -54,6 +54,7 @@ def evaluate(
     interpolation: str = "linear",
     image_size: Sequence[int] | None = None,
     clip: bool = True,
+    isotropic: bool = True,
     progress: bool = False,
     between: Callable[[], None] | None = None,
     **nms: Any,
@@ -69,6 +70,9 @@ def evaluate(
         image_size: (height, width) of the network input; by default the model's.
         clip: cut boxes off at the edges of the image, as `detector valid` does before COCO's
             numbers; `detector map` does not.
+        isotropic: whether NMS that looks at the distance of two boxes measures x and y alike, as
+            `detector valid`, or each relative to its side of the image, as `detector map` and
+            `detector test` [yolo_layer.c:correct_yolo_boxes, `relative`].
         progress: show a bar.
         between: called after each batch; what it raises ends the evaluation.
         **nms: keys of the NMS that override the model's, e.g. `score_threshold=0.001`.
@@ -93,11 +97,12 @@ def evaluate(
     for images, indices, geometries in track(
         batches, "evaluating", total=total, disable=not progress, transient=True
     ):
-        windows = np.stack([geometry.window(size) for geometry in geometries])
+        windows = np.stack([geo.window(size, isotropic=isotropic) for geo in geometries])
         outputs = predictor.predict_on_batch([_full(a, batch_size) for a in (images, windows)])
         cut += _cut(outputs, len(images), settings)
         for row, (index, geometry) in enumerate(zip(indices, geometries, strict=True)):
-            found = to_detections(outputs, row, geometry.original, detector.class_names)
+            sides = (max(geometry.original),) * 2 if isotropic else geometry.original
+            found = to_detections(outputs, row, sides, detector.class_names)
             labels = to_source[np.asarray(found.class_id)]
             known = labels >= 0
             edges = [*geometry.original[::-1]] * 2
