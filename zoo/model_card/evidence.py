@@ -153,7 +153,11 @@ def published(evidence: Mapping[str, Any]) -> dict[str, Any]:
         found = json.loads(json.dumps(found).replace(json.dumps(root)[1:-1], FOLDER))
     command = found["command"]
     found["command"] = [part for part in command if not part.startswith("hydra.run.dir=")]
-    packages = found["environment"]["packages"]
-    found["environment"]["packages"] = {k: v for k, v in packages.items() if k in PACKAGES}
+    found["environment"]["packages"] = of_weight(found["environment"]["packages"])
     found["environment"]["code"]["untracked"] = None
     return found
+
+
+def of_weight(packages: Mapping[str, str]) -> dict[str, str]:
+    """Of all packages with their versions those that matter."""
+    return {k: v for k, v in packages.items() if k.lower().replace("_", "-") in PACKAGES}
