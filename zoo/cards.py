@@ -64,8 +64,9 @@ def card(name: str) -> dict[str, Any]:
         if not found[field]:
             raise ZooError(f"the card {file} says nothing at {field}; give a reason at least")
     for claim in found["claimed"]:
-        if missing := sorted(CLAIM_FIELDS - set(claim)):
-            raise ZooError(f"a claim of the card {file} lacks {', '.join(missing)}: {claim}")
+        holes = (CLAIM_FIELDS - set(claim)) | {key for key in claim if claim[key] is None}
+        if holes:
+            raise ZooError(f"a claim of the card {file} lacks {', '.join(sorted(holes))}: {claim}")
     return found
 
 
