@@ -138,7 +138,7 @@ def test_a_claim_on_images_of_the_training_is_refused(monkeypatch):
     card = cards.card(TINY)
     card["claimed"][0]["split"] = "val2017"
     monkeypatch.setattr(cards, "card", lambda name: card)
-    with pytest.raises(ZooError, match="val2017 as if it were clean.*trainvalno5k"):
+    with pytest.raises(ZooError, match=r"val2017 as if it were clean.*trainvalno5k"):
         facts(TINY)
     card["claimed"][0]["clean"] = False
     assert "| val2017 | 416 | – | 40.2 | – | **no** |" in page(facts(TINY))

@@ -13,6 +13,8 @@ KEY = '<p class="note key"><i></i>detected, with class and score<i class="t"></i
 HEADINGS = {"worst": "Worst", "best": "Best"}
 #: Height of a picture on the page, and of what is written on it; `style.css` has the first too.
 SHOWN, LETTERS = 250, 12
+#: From this share of the width on what is written ends with its box, not to be cut off.
+LAST = 0.8
 
 
 def examples(evaluation: Mapping[str, Any], folder: Path) -> str:
@@ -51,8 +53,11 @@ def _box(box: Sequence[float], names: Sequence[str], sides: tuple[int, int], kin
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{(right - left) * width:.1f}"'
         f' height="{(bottom - top) * height:.1f}"><title>{text}</title></rect>'
     )
+    at, anchor = max(x, 0) + letters / 4, "start"
+    if left > LAST:
+        at, anchor = min(right, 1) * width - letters / 4, "end"
     written = (
-        f'<text x="{max(x, 0) + letters / 4:.1f}" y="{max(y, 0) + letters:.1f}"'
+        f'<text x="{at:.1f}" text-anchor="{anchor}" y="{max(y, 0) + letters:.1f}"'
         f' font-size="{letters:.1f}" stroke-width="{letters / 4:.1f}">{text}</text>'
     )
     return f'<g class="{kind}">{shape}{written if kind == "found" else ""}</g>'

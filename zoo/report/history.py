@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.report.charts import Series, lines
-from zoo.report.html import columns, figure, number, section, table
+from zoo.report.html import columns, figure, section, table
 
 LOSSES = {
     "loss": "total", "box_loss": "box", "objectness_loss": "objectness", "class_loss": "class",
@@ -35,7 +35,7 @@ def _chart(series: dict[str, Series], x: str, caption: str) -> str:
     """Curves; of a single point there is none, so its numbers are said."""
     if any(len(xs) > 1 for xs, _ in series.values()):
         return figure(lines(series, x=x), caption)
-    rows = [[label, number(float(ys[0]))] for label, (_, ys) in series.items()]
+    rows = [[label, f"{ys[0]:.3g}"] for label, (_, ys) in series.items()]
     ((at, *_), _) = next(iter(series.values()))
     return figure(table(["", f"at {x} {at:g}, the only one"], rows), caption)
 
