@@ -41,7 +41,9 @@ def log_outputs(run: Any, directory: Path) -> None:
         run.log_artifact(_weights_of(run.id, directory, best), aliases=["latest", "best"])
     files = [directory / name for name in FILES if (directory / name).is_file()]
     if files:
-        described = {key: facts[key] for key in ("data", "git", "metrics", "seed") if key in facts}
+        described: dict[str, Any] = {
+            key: facts[key] for key in ("data", "git", "metrics", "seed") if key in facts
+        }
         artifact = wandb.Artifact(f"run-{run.id}", type="run", metadata=described)
         for file in files:
             artifact.add_file(str(file), policy="immutable", skip_cache=True)
