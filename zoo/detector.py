@@ -12,6 +12,7 @@ from zoo.errors import ZooError
 from zoo.ops.boxes import within
 from zoo.ops.compile import xla
 from zoo.ops.levels import stride
+from zoo.ops.replicas import mean_over_replicas, replicas
 from zoo.registry import BACKBONES, NECKS, NMS
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class Detector(keras.Model):
     ) -> Any:
         """Mean over the batch of the loss of each image, compiled with XLA.
 
+        Of several replicas each returns its share, so that their sum is that mean.
+
         Args:
             x: the images; not used.
             y: `{"boxes": (batch, n, 4) xyxy in input pixels, "classes": (batch, n), −1 = padding}`.
@@ -90,12 +93,12 @@ class Detector(keras.Model):
         parts = self._compiled_loss(y, y_pred)
         total = sum(parts.values())
         for part, values in parts.items():
-            self._part_means[part].update_state(values)
+            self._part_means[part].update_state(mean_over_replicas(values))
         loss = keras.ops.mean(total)
         for regularisation in self.losses:
             loss = loss + keras.ops.cast(regularisation, loss.dtype)
-        self._loss_mean.update_state(loss)
-        return loss
+        self._loss_mean.update_state(mean_over_replicas(loss))
+        return loss / replicas()
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
