@@ -1,4 +1,4 @@
-"""Sums over the replicas of a model, of which each device has one.
+"""What the replicas of a model, of which each device has one, tell each other.
 
 On TensorFlow a replica sees its part of the batch only, and says what it wants from the others.
 On JAX one program sees the whole batch, whatever devices it lies on: there is one replica.
@@ -25,6 +25,25 @@ def mean_over_replicas(tensor: Any) -> Any:
 def sum_over_replicas(tensors: list[Any]) -> list[Any]:
     """The sums of some tensors' values in all replicas, the same bits in each."""
     return tensors if replicas() == 1 else _reduced("SUM", tensors)
+
+
+def whole_batch(tensors: Any) -> Any:
+    """The rows of all replicas, in order, in each replica; differentiable.
+
+    Args:
+        tensors: any structure of tensors (batch, …), on each replica of the same shapes.
+    """
+    count = replicas()
+    if count == 1:
+        return tensors
+    return keras.tree.map_structure(lambda tensor: _gathered(tensor, count), tensors)
+
+
+def _gathered(tensor: Any, count: int) -> Any:
+    whole = _context().all_gather(tensor, axis=0)
+    rows, *rest = tensor.shape
+    whole.set_shape((rows and rows * count, *rest))
+    return whole
 
 
 def _reduced(how: str, tensors: Any) -> Any:
