@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import keras
 import numpy as np
-from kill import TINY, UPDATE, attempt, evidence
+from kill import UPDATE, attempt, evidence
+from tiny import TINY
 
 import zoo
 from zoo import config

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from kill import TINY
+from tiny import TINY
 
 from zoo.data.loader import training_batches
 from zoo.data.sources.shapes import Shapes
