@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from zoo.evaluation.run import evaluate
 from zoo.evaluation.save import LATEST, promote, save_evaluation
 from zoo.training.atomic import replacing
 from zoo.training.state import weights_sha256
+
+log = logging.getLogger(__name__)
 
 
 class SwapAverages(keras.callbacks.SwapEMAWeights):
@@ -130,6 +133,34 @@ class BestAndLast(keras.callbacks.Callback):
     def _save(self, name: str) -> None:
         with replacing(self.directory / name) as written:
             self.model.save(written)
+
+
+class EarlyStop(keras.callbacks.Callback):
+    """Ends the run after an evaluation when the best one is too long ago.
+
+    It remembers nothing: what it looks at is in every checkpoint, so that a run which was killed
+    ends where it would have ended.
+
+    Args:
+        best: what keeps the best weights; it comes before this one.
+        patience: epochs.
+    """
+
+    def __init__(self, best: BestAndLast, patience: int):
+        super().__init__()
+        self.best, self.patience = best, patience
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Stop, and say so, when it is time."""
+        record = self.best.best
+        if record is None or self.best.monitor not in (logs or {}):
+            return
+        if epoch + 1 - record["epoch"] >= self.patience:
+            log.info(
+                "no better %s since epoch %d: the run ends after epoch %d",
+                self.best.monitor, record["epoch"], epoch + 1,
+            )  # fmt: skip
+            self.model.stop_training = True
 
 
 class ShortEpoch(keras.callbacks.Callback):

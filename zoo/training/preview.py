@@ -18,6 +18,7 @@ from zoo.data.sources import open_source
 from zoo.data.training import TrainingSamples, network_input, training_samples
 from zoo.errors import ZooError
 from zoo.evaluation.pictures import write_picture
+from zoo.training.length import epochs
 
 COLUMNS, ROWS = 4, 3  # of a contact sheet
 SHARES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -47,6 +48,7 @@ def browse(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     source = open_source(cfg["data"], "train")
     size, mode, _ = network_input(cfg)
     steps = cfg["steps_per_epoch"] or max(1, len(source) // cfg["batch_size"])
+    cfg = {**cfg, "epochs": epochs(cfg, source, steps=steps)}
     samples = training_samples(cfg, source, steps=steps)
     first = (cfg["epoch"] - 1) * steps * cfg["batch_size"]
     directory.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ import keras
 import yaml
 
 from zoo import config
+from zoo.cards import preset_of
 from zoo.data.anchors import warn_of_unfit_anchors
 from zoo.data.loader import clear_errors
 from zoo.data.sample import Source
@@ -24,11 +25,13 @@ from zoo.evaluation.pictures import save_examples
 from zoo.evaluation.report import print_metrics
 from zoo.report.page import write_report
 from zoo.training.atomic import write_text
-from zoo.training.callbacks import BestAndLast, Evaluation, ShortEpoch, SwapAverages
+from zoo.training.callbacks import BestAndLast, EarlyStop, Evaluation, ShortEpoch, SwapAverages
 from zoo.training.checkpoint import Checkpoint
+from zoo.training.classes import check_classes, warn_of_empty_classes
 from zoo.training.feeding import fit_batches
 from zoo.training.interruption import Interruption
 from zoo.training.journal import Journal, cut_back
+from zoo.training.length import epochs, steps_of_an_epoch
 from zoo.training.manifest import read_manifest
 from zoo.training.progress import TrainingProgress
 from zoo.training.record import Record
@@ -57,6 +60,8 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
         ZooError: something in the config or in the data does not fit, or the disk is full.
         Interrupted: SIGTERM or Ctrl-C came; the state is saved.
     """
+    if cfg["weights"] == "auto":
+        cfg = {**cfg, "weights": preset_of(cfg["model"]["name"])}
     resumed = resume_point(cfg, directory)
     if resumed and (manifest := read_manifest(directory))["status"] == "finished":
         log.info("the run in %s is finished; nothing to go on with", directory)
@@ -81,9 +86,11 @@ def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) 
     sources = {split: open_source(cfg["data"], split) for split in ("train", "val")}
     if sources["train"].fingerprint == sources["val"].fingerprint:
         log.warning("training and validation images are the same: scores will tell nothing")
+    check_classes(sources)
     # A run that goes on takes its weights from the checkpoint.
     detector = detector_for({**cfg, "weights": None} if resumed else cfg, sources["train"])
-    steps = _steps(cfg, sources["train"])
+    steps = steps_of_an_epoch(cfg, sources["train"])
+    recorded, cfg = cfg, {**cfg, "epochs": epochs(cfg, sources["train"], steps=steps)}
     warn_of_unfit_anchors(
         sources["train"], cfg["model"]["head"], detector.image_size, detector.resize
     )
@@ -96,8 +103,9 @@ def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) 
     record = (
         Record.of_resumed_run(directory, sources, resumed)
         if resumed
-        else Record.of_new_run(cfg, directory, sources, detector, steps)
+        else Record.of_new_run(recorded, directory, sources, detector, steps)
     )
+    warn_of_empty_classes(record.manifest["data"])
     cut_back(directory, resumed.facts["sizes"] if resumed else {})
     best = BestAndLast(directory, best=resumed.facts["best"] if resumed else None)
     interruption = Interruption()
@@ -114,16 +122,6 @@ def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) 
     return metrics
 
 
-def _steps(cfg: Mapping[str, Any], source: Source) -> int:
-    steps = cfg["steps_per_epoch"] or len(source) // cfg["batch_size"]
-    if steps < 1:
-        raise ZooError(
-            f"batch_size {cfg['batch_size']} is more than the {len(source)} training "
-            "images; lower it or set steps_per_epoch"
-        )
-    return steps
-
-
 def _fit(
     cfg: Mapping[str, Any],
     detector: Detector,
@@ -137,15 +135,16 @@ def _fit(
         [ShortEpoch(-step % steps), *callbacks, keras.callbacks.History(), checkpoints],
         model=detector, epochs=cfg["epochs"], steps=steps,
     )  # fmt: skip
-    detector.fit(
-        _batches(cfg, source, start=step),
-        initial_epoch=step // steps,
-        epochs=cfg["epochs"],
-        steps_per_epoch=steps,
-        callbacks=checkpoints.siblings,
-        verbose=0,
-        shuffle=False,  # the loader has shuffled
-    )
+    with checkpoints.ending():
+        detector.fit(
+            _batches(cfg, source, start=step),
+            initial_epoch=step // steps,
+            epochs=cfg["epochs"],
+            steps_per_epoch=steps,
+            callbacks=checkpoints.siblings,
+            verbose=0,
+            shuffle=False,  # the loader has shuffled
+        )
 
 
 def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
@@ -166,7 +165,7 @@ def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
 
 
 def _batches(cfg: Mapping[str, Any], source: Source, *, start: int) -> Any:
-    samples = training_samples(cfg, source, steps=_steps(cfg, source))
+    samples = training_samples(cfg, source, steps=steps_of_an_epoch(cfg, source))
     threads = {} if cfg["threads"] is None else {"num_threads": cfg["threads"]}
     return fit_batches(samples, start=start, **threads)
 
@@ -231,6 +230,7 @@ def _callbacks(
         *([SwapAverages()] if cfg["ema"] else []),
         evaluation,
         best,
+        *([EarlyStop(best, cfg["patience"])] if cfg.get("patience") else []),
         Journal(checkpoints.directory, every=cfg["journal"], step=done),
         TrainingProgress(cfg["epochs"], steps, cfg["batch_size"], done=done),
         *(config.instantiate(callback) for callback in cfg["callbacks"].values()),
