@@ -64,7 +64,7 @@ def test_a_recipe_chooses_parts_and_gives_way_to_the_command_line():
     recipe = config.compose("train", ["recipe=custom"])
     assert (recipe.data.name, recipe.schedule.name, recipe.weights) == ("yolo", "steps", "auto")
     assert [step.name for step in recipe.augment.transforms][-1] == "mosaic"
-    words = ["data=voc", "augment=darknet_tiny", "ema=null", "model.loss.box=mse", "epochs=8"]
+    words = ["data=voc", "augment=darknet_tiny", "ema=null", "model/loss=mse", "epochs=8"]
     ours = config.compose("train", [*words[:2], "recipe=custom", *words[2:]])  # in any order
     assert (ours.data.name, ours.ema, ours.model.loss.box, ours.epochs) == ("voc", None, "mse", 8)
     assert "mosaic" not in [step.name for step in ours.augment.transforms]
