@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from zoo.data.sample import Source
+from zoo.evaluation.classification import accuracy
 from zoo.evaluation.run import evaluate
 from zoo.evaluation.save import LATEST, promote, save_evaluation
 from zoo.training.atomic import replacing
@@ -84,10 +85,24 @@ class Evaluation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Evaluate when it is time."""
         if (epoch + 1) % self.every == 0 or epoch + 1 == self.epochs:
-            result = evaluate(self.model, self.source, between=self.between, **self.options)
-            save_evaluation(result, self.directory / LATEST, settings=self.options)
+            metrics = self.scores()
             if logs is not None:
-                logs.update({f"val_{key}": value for key, value in result.metrics.items()})
+                logs.update({f"val_{key}": value for key, value in metrics.items()})
+
+    def scores(self) -> dict[str, float]:
+        """Evaluate, and write what `save_evaluation` writes."""
+        result = evaluate(self.model, self.source, between=self.between, **self.options)
+        save_evaluation(result, self.directory / LATEST, settings=self.options)
+        return result.metrics
+
+
+class Accuracy(Evaluation):
+    """Top-1 and top-5 instead of AP, for a classifier."""
+
+    def scores(self) -> dict[str, float]:
+        """See `zoo.evaluation.classification`."""
+        batch_size = self.options["batch_size"]
+        return accuracy(self.model, self.source, batch_size=batch_size, between=self.between)
 
 
 class BestAndLast(keras.callbacks.Callback):

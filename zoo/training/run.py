@@ -14,18 +14,16 @@ import yaml
 
 from zoo import config
 from zoo.cards import preset_of
-from zoo.data.anchors import warn_of_unfit_anchors
 from zoo.data.loader import clear_errors
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
 from zoo.data.training import training_samples
 from zoo.detector import Detector
 from zoo.errors import ZooError
-from zoo.evaluation.pictures import save_examples
 from zoo.evaluation.report import print_metrics
 from zoo.report.page import write_report
 from zoo.training.atomic import write_text
-from zoo.training.callbacks import BestAndLast, EarlyStop, Evaluation, ShortEpoch, SwapAverages
+from zoo.training.callbacks import BestAndLast, EarlyStop, ShortEpoch, SwapAverages
 from zoo.training.checkpoint import Checkpoint
 from zoo.training.classes import check_classes, warn_of_empty_classes
 from zoo.training.feeding import fit_batches
@@ -39,6 +37,7 @@ from zoo.training.resumption import resume_point
 from zoo.training.saving import Checkpoints
 from zoo.training.schedules.updates import PerUpdate
 from zoo.training.state import weights_sha256
+from zoo.training.task import Task, task_of
 from zoo.training.transfer import freeze, initialise
 
 log = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
     best.keras, metrics.json and examples.png.
 
     Returns:
-        The COCO numbers of the best checkpoint on the validation split.
+        The scores of the best checkpoint (COCO's, or top1 and top5) on the validation split.
 
     Raises:
         ZooError: something in the config or in the data does not fit, or the disk is full.
@@ -78,6 +77,7 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
 
 
 def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) -> dict[str, float]:
+    task = task_of(cfg)
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / "config.yaml", yaml.safe_dump(dict(cfg), sort_keys=False))
     keras.utils.set_random_seed(cfg["seed"])
@@ -91,9 +91,7 @@ def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) 
     detector = detector_for({**cfg, "weights": None} if resumed else cfg, sources["train"])
     steps = steps_of_an_epoch(cfg, sources["train"])
     recorded, cfg = cfg, {**cfg, "epochs": epochs(cfg, sources["train"], steps=steps)}
-    warn_of_unfit_anchors(
-        sources["train"], cfg["model"]["head"], detector.image_size, detector.resize
-    )
+    task.check(cfg, sources["train"], detector)
     detector.compile(
         optimizer=_optimizer(cfg, total_steps=steps * cfg["epochs"]),
         # On a CPU XLA slows convolutions: there only the loss is compiled, by the detector.
@@ -107,14 +105,16 @@ def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) 
     )
     warn_of_empty_classes(record.manifest["data"])
     cut_back(directory, resumed.facts["sizes"] if resumed else {})
-    best = BestAndLast(directory, best=resumed.facts["best"] if resumed else None)
+    best = BestAndLast(
+        directory, monitor=task.monitor, best=resumed.facts["best"] if resumed else None
+    )
     interruption = Interruption()
     with record.following(), interruption.listening():
         with _tracked(cfg, record) as trackers, clear_errors():
             checkpoints = _checkpoints(cfg, record, best, interruption, resumed)
             callbacks = _callbacks(cfg, sources["val"], best, checkpoints)
             _fit(cfg, detector, sources["train"], [*callbacks, *trackers], checkpoints)
-        metrics = _conclude(best.best, sources["val"], directory)
+        metrics = _conclude(task, best.best, sources["val"], directory)
         record.note(
             status="finished", metrics=metrics, best=best.best, last_sha256=best.last_sha256
         )
@@ -149,9 +149,11 @@ def _fit(
 
 def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
     """The detector of the config for the classes of `source`, with its initial weights, frozen."""
-    detector = Detector({**cfg["model"], "image_size": cfg["image_size"]}, source.class_names)
+    task = task_of(cfg)
+    detector = task.model(cfg, source.class_names)
     if cfg["weights"]:
-        report = initialise(detector, cfg["weights"], cfg["transfer"])
+        parts = [part for part in cfg["transfer"] if part in task.parts]
+        report = initialise(detector, cfg["weights"], parts)
         log.info("weights of %s: %s", cfg["weights"], report)
     freeze(detector, cfg["freeze"])
     log.info(
@@ -216,7 +218,7 @@ def _callbacks(
 ) -> list[keras.callbacks.Callback]:
     """Averages come first, so that they are what is evaluated and saved."""
     options = dict(cfg["evaluation"])
-    evaluation = Evaluation(
+    evaluation = task_of(cfg).evaluation(
         validation,
         every=options.pop("every"),
         epochs=cfg["epochs"],
@@ -248,7 +250,7 @@ def _tracked(cfg: Mapping[str, Any], record: Record) -> Any:
 
 
 def _conclude(
-    record: Mapping[str, Any] | None, validation: Source, directory: Path
+    task: Task, record: Mapping[str, Any] | None, validation: Source, directory: Path
 ) -> dict[str, float]:
     """Scores and pictures of the best weights.
 
@@ -265,7 +267,7 @@ def _conclude(
         )
     metrics = record["metrics"] if record else {}
     write_text(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    save_examples(best, validation, directory / "examples.png")
+    task.show(best, validation, directory)
     print_metrics(metrics, title=f"{best.name} on {len(validation)} validation images")
     return metrics
 
