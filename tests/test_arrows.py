@@ -20,7 +20,9 @@ LEVELS = [
     {"inference", "detector", "classifier", "darknet", "cards", "saved"},
     {"evaluation", "report"},
     {"training", "verification"},
+    {"model_card"},
     {
+        "card",
         "train",
         "evaluate",
         "detect",

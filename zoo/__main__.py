@@ -17,6 +17,7 @@ COMMANDS = {
     "zoo.evaluate": "COCO numbers: python -m zoo.evaluate preset=yolov4-tiny-coco data.root=DIR",
     "zoo.detect": "boxes on pictures: python -m zoo.detect preset=yolov4-tiny-coco source=a.jpg",
     "zoo.convert": "Darknet in, Darknet out: python -m zoo.convert cfg=a.cfg output=a.keras",
+    "zoo.card": "what is known about a preset: python -m zoo.card preset=yolov4-tiny-coco",
     "zoo.verify": "agreement with Darknet: python -m zoo.verify preset=yolov4-tiny-coco cfg=FILE",
 }
 

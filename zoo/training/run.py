@@ -31,6 +31,7 @@ from zoo.training.interruption import Interruption
 from zoo.training.journal import Journal, cut_back
 from zoo.training.length import epochs, steps_of_an_epoch
 from zoo.training.manifest import read_manifest
+from zoo.training.preview import save_first_batches
 from zoo.training.progress import TrainingProgress
 from zoo.training.record import Record
 from zoo.training.resumption import resume_point
@@ -50,7 +51,7 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
     """Train as `cfg` says (see `conf/train.yaml`) and leave everything in `directory`.
 
     Writes config.yaml, manifest.json, data.json, metrics.jsonl, checkpoints, last.keras,
-    best.keras, metrics.json and examples.png.
+    best.keras, metrics.json, batches.png and examples.png.
 
     Returns:
         The scores of the best checkpoint (COCO's, or top1 and top5) on the validation split.
@@ -111,6 +112,7 @@ def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) 
     interruption = Interruption()
     with record.following(), interruption.listening():
         with _tracked(cfg, record) as trackers, clear_errors():
+            save_first_batches(cfg, sources["train"], directory / "batches.png", steps=steps)
             checkpoints = _checkpoints(cfg, record, best, interruption, resumed)
             callbacks = _callbacks(cfg, sources["val"], best, checkpoints)
             _fit(cfg, detector, sources["train"], [*callbacks, *trackers], checkpoints)
