@@ -154,3 +154,14 @@ def test_the_head_of_a_recipe_says_what_it_needs_to(name):
     for word in ("Hardware:", "Cost:", "computed", "Expected:", "Differs:"):
         assert word in text
     assert "on COCO [" in text and ("./darknet detector train" in text or "train.py" in text)
+
+
+def test_pretraining_has_the_values_of_darknet53():
+    """cfg/darknet53.cfg: batch 128 in 4 parts, 800,000 updates, poly with power 4."""
+    ours = recipe("pretrain", "data.builder=imagenet2012")
+    assert (ours["task"], ours["image_size"]) == ("classification", [256, 256])
+    assert (ours["batch_size"], ours["subdivisions"]) == (128 // 4, 4)
+    assert (ours["epochs"], ours["updates"]) == (None, 800_000)
+    optimizer = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0005}
+    assert ours["optimizer"] == optimizer
+    assert ours["schedule"] == {"name": "poly", "burn_in": 1000, "exponent": 4}
