@@ -17,7 +17,7 @@ LEVELS = [
     {"layer"},
     {"backbone", "neck", "head", "loss", "nms"},
     {"data", "download"},
-    {"inference", "detector", "darknet", "cards", "saved"},
+    {"inference", "detector", "classifier", "darknet", "cards", "saved"},
     {"evaluation", "report"},
     {"training", "verification"},
     {"model_card"},
@@ -35,7 +35,7 @@ LEVELS = [
     },
 ]
 #: One concern in several files, which may know each other.
-TOGETHER = {"inference", "detector", "darknet", "cards", "saved"}
+TOGETHER = {"inference", "detector", "classifier", "darknet", "cards", "saved"}
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 NO_BACKEND = {"errors", "registry", "config", "data", "download", "cards"}
 FILES = [file for file in sorted(ROOT.rglob("*.py")) if file != ROOT / "__init__.py"]

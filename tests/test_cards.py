@@ -38,6 +38,15 @@ def test_card_is_complete(name):
     assert all(figure["source"] and figure["AP50"] for figure in card["claimed"])
 
 
+def test_each_model_has_its_preset():
+    assert [presets.preset_of(presets.card(name)["model"]) for name in OURS] == OURS
+
+
+def test_a_model_without_a_preset_is_told_what_to_give():
+    with pytest.raises(ZooError, match=r"no preset of model 'yolov4_csp'.*weights=FILE.*=null"):
+        presets.preset_of("yolov4_csp")
+
+
 def test_weights_files_have_names_of_their_own():
     files = [presets.card(name)["weights"]["filename"] for name in presets.names()]
     assert len(set(files)) == len(files)  # the cache keeps them by name

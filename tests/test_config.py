@@ -52,12 +52,23 @@ def test_a_misspelling_is_one_sentence_with_the_nearest_name(override, sentence)
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_recipe_comes_with_its_data_and_gives_way_to_the_command_line():
+def test_settings_for_data_come_with_it_and_give_way_to_the_command_line():
     done = command("zoo.train", "--cfg", "job", "data=shapes", "epochs=7")
     assert "epochs: 7" in done.stdout
-    assert "- 128" in done.stdout  # image_size of recipe/shapes
+    assert "- 128" in done.stdout  # image_size of for_data/shapes
     other = command("zoo.train", "--cfg", "job", "data=voc")
     assert "epochs: 20" in other.stdout
+
+
+def test_a_recipe_chooses_parts_and_gives_way_to_the_command_line():
+    recipe = config.compose("train", ["recipe=custom"])
+    assert (recipe.data.name, recipe.schedule.name, recipe.weights) == ("yolo", "steps", "auto")
+    assert [step.name for step in recipe.augment.transforms][-1] == "mosaic"
+    words = ["data=voc", "augment=darknet_tiny", "ema=null", "model/loss=mse", "epochs=8"]
+    ours = config.compose("train", [*words[:2], "recipe=custom", *words[2:]])  # in any order
+    assert (ours.data.name, ours.ema, ours.model.loss.box, ours.epochs) == ("voc", None, "mse", 8)
+    assert "mosaic" not in [step.name for step in ours.augment.transforms]
+    assert ours.schedule.name == "steps"  # what nobody names stays the recipe's
 
 
 def test_compose_leaves_hydra_as_it_was():

@@ -70,6 +70,26 @@ def card(name: str) -> dict[str, Any]:
     return found
 
 
+def preset_of(model: str) -> str:
+    """The preset of a model, the first by name where there are several.
+
+    Args:
+        model: a config of the group `model`.
+
+    Raises:
+        ZooError: there is none; what to give instead is named.
+    """
+    models = {name: card(name)["model"] for name in names()}
+    for name, of in models.items():
+        if of == model:
+            return name
+    raise ZooError(
+        f"weights=auto: no preset of model {model!r}, only of {', '.join(models.values())}; give "
+        "weights=FILE (a .weights, .conv.N or .keras file, or a run), or weights=null to start "
+        "from random weights"
+    )
+
+
 def not_clean(preset: str | Path, category_ids: Sequence[int]) -> str | None:
     """Why scores of these weights on this data set say too much, None if nothing speaks for it.
 

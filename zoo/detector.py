@@ -44,7 +44,7 @@ class Detector(keras.Model):
         cfg = dict(model)
         head = config.build("head", cfg["head"], num_classes=len(class_names))
         images = keras.Input((None, None, 3), name="images")
-        backbone = _submodel("backbone", images, BACKBONES, cfg["backbone"])
+        backbone = backbone_of(images, cfg["backbone"])
         neck = _submodel("neck", backbone.output, NECKS, cfg["neck"])
         predict = _wrap("head", neck.output, head)
         kwargs.setdefault("name", str(cfg.get("name", "detector")))
@@ -196,6 +196,15 @@ class Detector(keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Detector:
         """The inverse of `get_config`; weights come separately."""
         return cls(**config)
+
+
+def backbone_of(images: Any, cfg: Mapping[str, Any]) -> keras.Model:
+    """The backbone that a config describes, as a model called `backbone` on inputs like `images`.
+
+    Raises:
+        ZooError: no such backbone, or keys that it does not take.
+    """
+    return _submodel("backbone", images, BACKBONES, cfg)
 
 
 def _submodel(kind: str, inputs: Any, registry: Any, cfg: Mapping[str, Any]) -> keras.Model:

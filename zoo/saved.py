@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from zoo.classifier import BackboneClassifier
 from zoo.darknet.classifier import Classifier
 from zoo.darknet.file import replacing
 from zoo.detector import Detector
@@ -21,7 +22,8 @@ CHECKPOINTS = ("best.keras", "last.keras")
 def load_saved(path: Path) -> Any:
     """The detector of a `.keras` file, or the best one of a run directory.
 
-    A `.keras` file of a Darknet classifier gives a `zoo.darknet.classifier.Classifier`.
+    A `.keras` file of a Darknet classifier gives a `zoo.darknet.classifier.Classifier`,
+    that of a backbone trained alone a `zoo.classifier.BackboneClassifier`.
 
     Raises:
         ZooError: nothing is there, or it is not a detector.
@@ -38,7 +40,7 @@ def load_saved(path: Path) -> Any:
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ZooError(f"{path} is not a detector saved by zoo: {reason}") from error
-    if not isinstance(detector, Detector | Classifier):
+    if not isinstance(detector, Detector | Classifier | BackboneClassifier):
         raise ZooError(f"{path} holds a {type(detector).__name__}, not a zoo detector")
     return detector
 

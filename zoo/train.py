@@ -12,7 +12,7 @@ from zoo.config import command, is_job_of_sweep, plain
 
 @command("train")
 def main(cfg: DictConfig) -> float:
-    """Train, evaluate, and return the validation AP, which a sweep maximises."""
+    """Train, evaluate, and return the validation AP or top-1, which a sweep maximises."""
     from hydra.core.hydra_config import HydraConfig
 
     from zoo.training import determinism
@@ -23,6 +23,7 @@ def main(cfg: DictConfig) -> float:
     from zoo.training.resumption import stored_config
     from zoo.training.run import train
     from zoo.training.sweep import turn
+    from zoo.training.task import task_of
 
     hydra = HydraConfig.get()
     if settings["resume"] is None and is_job_of_sweep(hydra):
@@ -31,7 +32,8 @@ def main(cfg: DictConfig) -> float:
         settings = stored_config(settings, list(hydra.overrides.task))
     try:
         with turn(hydra):
-            return train(settings, Path(hydra.runtime.output_dir))["AP"]
+            metrics = train(settings, Path(hydra.runtime.output_dir))
+            return metrics[task_of(settings).headline]
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         raise SystemExit(stop.status) from stop

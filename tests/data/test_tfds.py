@@ -49,6 +49,26 @@ class TinyBoxes(tfds.core.GeneratorBasedBuilder):
             yield number, {"image": image, "image/id": 100 + number, "objects": rows}
 
 
+class TinyClasses(tfds.core.GeneratorBasedBuilder):
+    """Two images of 20×30, one of a bee and one of an ant."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {
+            "image": tfds.features.Image(encoding_format="png"),
+            "label": tfds.features.ClassLabel(names=["ant", "bee"]),
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for label in (1, 0):
+            yield label, {"image": np.full((20, 30, 3), 100 * label, np.uint8), "label": label}
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tfds")
@@ -56,9 +76,32 @@ def root(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def classes_root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tfds")
+    TinyClasses(data_dir=folder, file_format="array_record").download_and_prepare()
+    return folder
+
+
 def opened(root, builder="tiny_boxes", split="train", **keys):
     cfg = {"name": "tfds", "builder": builder, "root": str(root), "train": split} | keys
     return open_source(cfg, "train")
+
+
+def test_the_class_of_an_image_is_that_of_a_box_over_all_of_it(classes_root):
+    source = opened(classes_root, builder="tiny_classes", name="tfds_classes")
+    assert source.class_names == ["ant", "bee"] and len(source) == 2
+    for index in range(2):
+        labels = source.labels(index)
+        assert labels.boxes.tolist() == [[0, 0, 30, 20]]
+        assert source.image(index)[0, 0, 0] == 100 * labels.classes[0]
+
+
+def test_boxes_are_no_classes_of_images(root, classes_root):
+    with pytest.raises(ZooError, match="is no classification data set: it needs label with names"):
+        opened(root, name="tfds_classes")
+    with pytest.raises(ZooError, match="is no detection data set"):
+        opened(classes_root, builder="tiny_classes")
 
 
 def by_id(source):

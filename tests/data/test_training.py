@@ -98,6 +98,8 @@ def test_the_last_epochs_of_a_config_are_unmixed(shapes):
     first = (5 - 2) * 6 * 4  # of epoch 4
     assert not np.array_equal(made(first - 1)[0], plain(first - 1)[0])
     assert_same(made(first), plain(first))
+    share = {**cfg, "augment": {**cfg["augment"], "unmixed_epochs": 0.4}}  # 2 of 5
+    assert training_samples(share, shapes, steps=6)._unmixed_from == first
     every = training_samples({**cfg, "epochs": 1}, shapes, steps=6)
     assert_same(every(0), plain(0))
 

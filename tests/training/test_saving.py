@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import signal
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from zoo.errors import ZooError
 from zoo.training import saving
-from zoo.training.callbacks import ShortEpoch, SwapAverages
+from zoo.training.callbacks import EarlyStop, ShortEpoch, SwapAverages
 from zoo.training.checkpoint import FOLDER, load_newest
 from zoo.training.interruption import Interrupted, Interruption
 from zoo.training.journal import Journal, cut_back
@@ -78,7 +79,7 @@ def train(directory, *others, every=100, keep=3):
             row = DATA[number % len(DATA)]
             yield row[None], row[None, :1]
 
-    with interruption.listening():
+    with interruption.listening(), checkpoints.ending():
         model.fit(batches(), initial_epoch=start // STEPS, epochs=EPOCHS, steps_per_epoch=STEPS,
                   callbacks=checkpoints.siblings, verbose=0, shuffle=False)  # fmt: skip
     saved = load_newest(directory / FOLDER)
@@ -105,6 +106,39 @@ def test_stopped_and_gone_on_with_it_ends_the_same(stop, alone, tmp_path):
         train(tmp_path, Stop(**stop))
     assert stopped.value.status == 128 + stop.get("number", signal.SIGTERM)
     assert train(tmp_path) == alone
+
+
+def early_stop():
+    """Ends the run after its first epoch: the best weights were those of the start."""
+    return EarlyStop(SimpleNamespace(best={"epoch": 0}, monitor="val_norm"), patience=1)
+
+
+@pytest.mark.parametrize("stop", [{"update": 4}, {"epoch": 0}])
+def test_a_run_that_ends_early_ends_there_when_it_is_gone_on_with(
+    stop, alone, tmp_path_factory, tmp_path
+):
+    ended = train(tmp_path_factory.mktemp("alone"), early_stop())
+    assert ended[0] == STEPS
+    assert alone[2].startswith(ended[2])  # until there it is the same run
+    with pytest.raises(Interrupted):
+        train(tmp_path, Stop(**stop))
+    assert train(tmp_path, early_stop()) == ended
+
+
+@pytest.mark.parametrize(
+    ("best", "epoch", "logs", "ends"),
+    [
+        pytest.param({"epoch": 2}, 5, {"val_AP50": 0.1}, False, id="epoch 5, 3 after the best"),
+        pytest.param({"epoch": 2}, 6, {"val_AP50": 0.1}, True, id="epoch 6, 4 after the best"),
+        pytest.param({"epoch": 2}, 7, {}, False, id="not without an evaluation"),
+        pytest.param(None, 9, {"val_AP50": float("nan")}, False, id="not before there is a best"),
+    ],
+)
+def test_patience_of_four_epochs(best, epoch, logs, ends):
+    stop = EarlyStop(SimpleNamespace(best=best, monitor="val_AP50"), patience=4)
+    stop.set_model(SimpleNamespace(stop_training=False))
+    stop.on_epoch_end(epoch - 1, logs)
+    assert stop.model.stop_training is ends
 
 
 def test_the_history_has_each_update_once(alone):

@@ -51,6 +51,13 @@ def test_config_round_trip():
     assert again.weight_decay is None  # Keras' decoupled decay stays off
 
 
+def test_nesterov_by_hand():
+    # v1 = 2, w1 = 0 − 0.5·(2 + 0.9·2) = −1.9; v2 = 0.9·2 + 2 = 3.8, w2 = −1.9 − 0.5·(2 + 0.9·3.8)
+    optimizer = SGD(learning_rate=0.5, momentum=0.9, weight_decay=0.0, nesterov=True)
+    assert moved(optimizer, gradients=(2.0, 2.0)) == pytest.approx([-1.9, -4.61])
+    assert SGD.from_config(optimizer.get_config()).nesterov
+
+
 def moved(optimizer, variable_name="kernel", gradients=(1.0,)):
     """The values of a variable that starts at 0, after each gradient."""
     parameter = variable(variable_name, 0.0)

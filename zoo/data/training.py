@@ -193,7 +193,7 @@ def training_samples(cfg: Mapping[str, Any], source: Source, *, steps: int) -> T
     """The samples of a whole training config, as `zoo.train` and `zoo.browse` see them.
 
     Args:
-        cfg: plain `conf/train.yaml`.
+        cfg: plain `conf/train.yaml`, its `epochs` a number (see `zoo.training.length`).
         source: the training split.
         steps: batches of an epoch.
 
@@ -202,7 +202,8 @@ def training_samples(cfg: Mapping[str, Any], source: Source, *, steps: int) -> T
     """
     size, mode, stride = network_input(cfg)
     augment = dict(cfg["augment"])
-    mixed_epochs = cfg["epochs"] - augment.pop("unmixed_epochs", 0)
+    unmixed = augment.pop("unmixed_epochs", 0)
+    mixed_epochs = cfg["epochs"] - (round(unmixed * cfg["epochs"]) if unmixed < 1 else unmixed)
     return TrainingSamples(
         source,
         size=size,

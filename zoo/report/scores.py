@@ -54,7 +54,8 @@ def _scores(metrics: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
             "recall with at most 1, 10 or 100 detections of a class in an image."
         )
     return section(
-        "COCO scores", f'<div class="tiles">{tiles}</div>' if tiles else "", warnings, size,
+        "COCO scores" if "AP" in numbers else "Scores",
+        f'<div class="tiles">{tiles}</div>' if tiles else "", warnings, size,
         anchor="scores",
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ import keras
 import numpy as np
 
 from zoo.data.sample import Source
+from zoo.evaluation.classification import accuracy
 from zoo.evaluation.run import evaluate
 from zoo.evaluation.save import LATEST, promote, save_evaluation
 from zoo.training.atomic import replacing
 from zoo.training.state import weights_sha256
+
+log = logging.getLogger(__name__)
 
 
 class SwapAverages(keras.callbacks.SwapEMAWeights):
@@ -81,10 +85,24 @@ class Evaluation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Evaluate when it is time."""
         if (epoch + 1) % self.every == 0 or epoch + 1 == self.epochs:
-            result = evaluate(self.model, self.source, between=self.between, **self.options)
-            save_evaluation(result, self.directory / LATEST, settings=self.options)
+            metrics = self.scores()
             if logs is not None:
-                logs.update({f"val_{key}": value for key, value in result.metrics.items()})
+                logs.update({f"val_{key}": value for key, value in metrics.items()})
+
+    def scores(self) -> dict[str, float]:
+        """Evaluate, and write what `save_evaluation` writes."""
+        result = evaluate(self.model, self.source, between=self.between, **self.options)
+        save_evaluation(result, self.directory / LATEST, settings=self.options)
+        return result.metrics
+
+
+class Accuracy(Evaluation):
+    """Top-1 and top-5 instead of AP, for a classifier."""
+
+    def scores(self) -> dict[str, float]:
+        """See `zoo.evaluation.classification`."""
+        batch_size = self.options["batch_size"]
+        return accuracy(self.model, self.source, batch_size=batch_size, between=self.between)
 
 
 class BestAndLast(keras.callbacks.Callback):
@@ -130,6 +148,34 @@ class BestAndLast(keras.callbacks.Callback):
     def _save(self, name: str) -> None:
         with replacing(self.directory / name) as written:
             self.model.save(written)
+
+
+class EarlyStop(keras.callbacks.Callback):
+    """Ends the run after an evaluation when the best one is too long ago.
+
+    It remembers nothing: what it looks at is in every checkpoint, so that a run which was killed
+    ends where it would have ended.
+
+    Args:
+        best: what keeps the best weights; it comes before this one.
+        patience: epochs.
+    """
+
+    def __init__(self, best: BestAndLast, patience: int):
+        super().__init__()
+        self.best, self.patience = best, patience
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Stop, and say so, when it is time."""
+        record = self.best.best
+        if record is None or self.best.monitor not in (logs or {}):
+            return
+        if epoch + 1 - record["epoch"] >= self.patience:
+            log.info(
+                "no better %s since epoch %d: the run ends after epoch %d",
+                self.best.monitor, record["epoch"], epoch + 1,
+            )  # fmt: skip
+            self.model.stop_training = True
 
 
 class ShortEpoch(keras.callbacks.Callback):

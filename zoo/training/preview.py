@@ -20,6 +20,7 @@ from zoo.data.training import TrainingSamples, network_input, training_samples
 from zoo.errors import ZooError
 from zoo.evaluation.pictures import write_picture
 from zoo.training.atomic import replacing
+from zoo.training.length import epochs
 
 COLUMNS, ROWS = 4, 3  # of a contact sheet
 #: The longer side of a sample in `batches.png`, pixels.
@@ -51,6 +52,7 @@ def browse(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     source = open_source(cfg["data"], "train")
     size, mode, _ = network_input(cfg)
     steps = cfg["steps_per_epoch"] or max(1, len(source) // cfg["batch_size"])
+    cfg = {**cfg, "epochs": epochs(cfg, source, steps=steps)}
     samples = training_samples(cfg, source, steps=steps)
     first = (cfg["epoch"] - 1) * steps * cfg["batch_size"]
     directory.mkdir(parents=True, exist_ok=True)

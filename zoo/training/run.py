@@ -13,23 +13,24 @@ import keras
 import yaml
 
 from zoo import config
-from zoo.data.anchors import warn_of_unfit_anchors
+from zoo.cards import preset_of
 from zoo.data.loader import clear_errors
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
 from zoo.data.training import training_samples
 from zoo.detector import Detector
 from zoo.errors import ZooError
-from zoo.evaluation.pictures import save_examples
 from zoo.evaluation.report import print_metrics
 from zoo.report.page import write_report
 from zoo.training.atomic import write_text
-from zoo.training.callbacks import BestAndLast, Evaluation, ShortEpoch, SwapAverages
+from zoo.training.callbacks import BestAndLast, EarlyStop, ShortEpoch, SwapAverages
 from zoo.training.checkpoint import Checkpoint
+from zoo.training.classes import check_classes, warn_of_empty_classes
 from zoo.training.devices import Devices, devices_of
 from zoo.training.feeding import fit_batches
 from zoo.training.interruption import Interruption
 from zoo.training.journal import Journal, cut_back
+from zoo.training.length import epochs, steps_of_an_epoch
 from zoo.training.manifest import read_manifest
 from zoo.training.preview import save_first_batches
 from zoo.training.progress import TrainingProgress
@@ -39,6 +40,7 @@ from zoo.training.resumption import resume_point
 from zoo.training.saving import Checkpoints
 from zoo.training.schedules.updates import PerUpdate
 from zoo.training.state import weights_sha256
+from zoo.training.task import Task, task_of
 from zoo.training.transfer import freeze, initialise
 
 log = logging.getLogger(__name__)
@@ -54,12 +56,14 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
     best.keras, metrics.json, batches.png and examples.png. Of several processes the first one does.
 
     Returns:
-        The COCO numbers of the best checkpoint on the validation split.
+        The scores of the best checkpoint (COCO's, or top1 and top5) on the validation split.
 
     Raises:
         ZooError: something in the config or in the data does not fit, or the disk is full.
         Interrupted: SIGTERM or Ctrl-C came; the state is saved.
     """
+    if cfg["weights"] == "auto":
+        cfg = {**cfg, "weights": preset_of(cfg["model"]["name"])}
     devices = devices_of(cfg)
     if cfg.get("devices"):
         cfg = {**cfg, "devices": devices.count}  # how many "all" were is part of the run
@@ -82,29 +86,30 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
 def _train(
     cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None, devices: Devices
 ) -> dict[str, float]:
+    task = task_of(cfg)
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / "config.yaml", yaml.safe_dump(dict(cfg), sort_keys=False))
     keras.utils.set_random_seed(cfg["seed"])
     keras.mixed_precision.set_global_policy(cfg["precision"])
 
-    sources = {split: open_source(cfg["data"], split) for split in ("train", "val")}
-    if sources["train"].fingerprint == sources["val"].fingerprint:
-        log.warning("training and validation images are the same: scores will tell nothing")
-    steps = _steps(cfg, sources["train"])
+    sources = _sources(cfg)
+    steps = steps_of_an_epoch(cfg, sources["train"])
+    recorded, cfg = cfg, {**cfg, "epochs": epochs(cfg, sources["train"], steps=steps)}
     with devices.building():
         # A run that goes on takes its weights from the checkpoint.
         detector = detector_for({**cfg, "weights": None} if resumed else cfg, sources["train"])
         _compile(detector, cfg, total_steps=steps * cfg["epochs"], devices=devices)
-    warn_of_unfit_anchors(
-        sources["train"], cfg["model"]["head"], detector.image_size, detector.resize
-    )
+    task.check(cfg, sources["train"], detector)
     record = (
         Record.of_resumed_run(directory, sources, resumed)
         if resumed
-        else Record.of_new_run(cfg, directory, sources, detector, steps)
+        else Record.of_new_run(recorded, directory, sources, detector, steps)
     )
+    warn_of_empty_classes(record.manifest["data"])
     cut_back(directory, resumed.facts["sizes"] if resumed and devices.process == 0 else {})
-    best = BestAndLast(directory, best=resumed.facts["best"] if resumed else None)
+    best = BestAndLast(
+        directory, monitor=task.monitor, best=resumed.facts["best"] if resumed else None
+    )
     interruption = Interruption()
     with record.following(), interruption.listening():
         with _tracked(cfg, record) as trackers, clear_errors():
@@ -113,7 +118,7 @@ def _train(
             callbacks = _callbacks(cfg, sources["val"], best, checkpoints)
             batches = _batches(cfg, sources["train"], devices, start=checkpoints.step)
             _fit(cfg, detector, batches, [*callbacks, *trackers], checkpoints)
-        metrics = _conclude(best.best, sources["val"], directory)
+        metrics = _conclude(task, best.best, sources["val"], directory)
         record.note(
             status="finished", metrics=metrics, best=best.best, last_sha256=best.last_sha256
         )
@@ -121,14 +126,12 @@ def _train(
     return metrics
 
 
-def _steps(cfg: Mapping[str, Any], source: Source) -> int:
-    steps = cfg["steps_per_epoch"] or len(source) // cfg["batch_size"]
-    if steps < 1:
-        raise ZooError(
-            f"batch_size {cfg['batch_size']} is more than the {len(source)} training "
-            "images; lower it or set steps_per_epoch"
-        )
-    return steps
+def _sources(cfg: Mapping[str, Any]) -> dict[str, Source]:
+    sources = {split: open_source(cfg["data"], split) for split in ("train", "val")}
+    if sources["train"].fingerprint == sources["val"].fingerprint:
+        log.warning("training and validation images are the same: scores will tell nothing")
+    check_classes(sources)
+    return sources
 
 
 def _fit(
@@ -144,22 +147,25 @@ def _fit(
         [ShortEpoch(-step % steps), *callbacks, keras.callbacks.History(), checkpoints],
         model=detector, epochs=cfg["epochs"], steps=steps,
     )  # fmt: skip
-    detector.fit(
-        batches,
-        initial_epoch=step // steps,
-        epochs=cfg["epochs"],
-        steps_per_epoch=steps,
-        callbacks=checkpoints.siblings,
-        verbose=0,
-        shuffle=False,  # the loader has shuffled
-    )
+    with checkpoints.ending():
+        detector.fit(
+            batches,
+            initial_epoch=step // steps,
+            epochs=cfg["epochs"],
+            steps_per_epoch=steps,
+            callbacks=checkpoints.siblings,
+            verbose=0,
+            shuffle=False,  # the loader has shuffled
+        )
 
 
 def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
     """The detector of the config for the classes of `source`, with its initial weights, frozen."""
-    detector = Detector({**cfg["model"], "image_size": cfg["image_size"]}, source.class_names)
+    task = task_of(cfg)
+    detector = task.model(cfg, source.class_names)
     if cfg["weights"]:
-        report = initialise(detector, cfg["weights"], cfg["transfer"])
+        parts = [part for part in cfg["transfer"] if part in task.parts]
+        report = initialise(detector, cfg["weights"], parts)
         log.info("weights of %s: %s", cfg["weights"], report)
     freeze(detector, cfg["freeze"])
     log.info(
@@ -187,7 +193,7 @@ def _compile(
 
 
 def _batches(cfg: Mapping[str, Any], source: Source, devices: Devices, *, start: int) -> Any:
-    samples = training_samples(cfg, source, steps=_steps(cfg, source))
+    samples = training_samples(cfg, source, steps=steps_of_an_epoch(cfg, source))
     threads = {} if cfg["threads"] is None else {"num_threads": cfg["threads"]}
     return fit_batches(samples, start=start, devices=devices, **threads)
 
@@ -238,7 +244,7 @@ def _callbacks(
 ) -> list[keras.callbacks.Callback]:
     """Averages come first, so that they are what is evaluated and saved."""
     options = dict(cfg["evaluation"])
-    evaluation = Evaluation(
+    evaluation = task_of(cfg).evaluation(
         validation,
         every=options.pop("every"),
         epochs=cfg["epochs"],
@@ -252,6 +258,7 @@ def _callbacks(
         *([SwapAverages()] if cfg["ema"] else []),
         evaluation,
         best,
+        *([EarlyStop(best, cfg["patience"])] if cfg.get("patience") else []),
         Journal(checkpoints.directory, every=cfg["journal"], step=done),
         TrainingProgress(cfg["epochs"], steps, cfg["batch_size"], done=done),
         *(config.instantiate(callback) for callback in cfg["callbacks"].values()),
@@ -269,7 +276,7 @@ def _tracked(cfg: Mapping[str, Any], record: Record) -> Any:
 
 
 def _conclude(
-    record: Mapping[str, Any] | None, validation: Source, directory: Path
+    task: Task, record: Mapping[str, Any] | None, validation: Source, directory: Path
 ) -> dict[str, float]:
     """Scores and pictures of the best weights.
 
@@ -286,7 +293,7 @@ def _conclude(
         )
     metrics = record["metrics"] if record else {}
     write_text(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    save_examples(best, validation, directory / "examples.png")
+    task.show(best, validation, directory)
     print_metrics(metrics, title=f"{best.name} on {len(validation)} validation images")
     return metrics
 

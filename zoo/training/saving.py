@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ from zoo.training.journal import sizes
 from zoo.training.state import random_state, restore, set_random_state, snapshot
 
 log = logging.getLogger(__name__)
+
+
+class Over(Exception):
+    """The epoch that a checkpoint closed turns out to be the last: no update may follow."""
 
 
 class Interval:
@@ -86,7 +91,11 @@ class Checkpoints(keras.callbacks.Callback):
     # === Going on ===
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Restore everything; finish the epoch whose updates were all made."""
+        """Restore everything; finish the epoch whose updates were all made.
+
+        Raises:
+            Over: that epoch ends the run, which `fit` would notice an update too late.
+        """
         if self.resumed is None:
             return
         restore(self.model, self.resumed.arrays)
@@ -95,12 +104,23 @@ class Checkpoints(keras.callbacks.Callback):
             epoch = self.step // self.steps - 1
             self.siblings.on_epoch_begin(epoch)
             self.siblings.on_epoch_end(epoch, self.model.get_metrics_result())
+            if self.model.stop_training:
+                raise Over
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Restore the means of the epoch under way, which `fit` has just reset."""
         if self.resumed is not None:
             restore(self.model, self.resumed.arrays, roles=["metrics"])
             self.resumed = None
+
+    @contextlib.contextmanager
+    def ending(self) -> Iterator[None]:
+        """Around `fit`, which ends here if no update may follow a restored epoch."""
+        try:
+            yield
+        except Over:
+            if self.siblings:
+                self.siblings.on_train_end()
 
     # === Saving ===
 

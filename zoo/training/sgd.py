@@ -27,6 +27,7 @@ class SGD(keras.optimizers.Optimizer):
     Args:
         learning_rate: a number or a schedule.
         momentum: share of the velocity that is carried over.
+        nesterov: whether w moves along gradient + momentum·v, with the new v, as in PyTorch.
         weight_decay: added to the gradient of convolution kernels, not of biases or of batch
             normalisation. Not Keras' decoupled decay of the same name.
         warmup: updates over which the next two reach their common values, linearly [scaled-yolov4].
@@ -49,6 +50,7 @@ class SGD(keras.optimizers.Optimizer):
         momentum_warmup: float | None = None,
         ema_warmup: float = 0,
         ema_start: int = 0,
+        nesterov: bool = False,
         name: str = "sgd",
         **kwargs: Any,
     ):
@@ -60,6 +62,7 @@ class SGD(keras.optimizers.Optimizer):
         self.momentum_warmup = momentum_warmup
         self.ema_warmup = ema_warmup
         self.ema_start = ema_start
+        self.nesterov = nesterov
 
     def build(self, variables: Sequence[Any]) -> None:
         """One velocity for each trainable variable."""
@@ -83,7 +86,8 @@ class SGD(keras.optimizers.Optimizer):
             rate = rate + self.bias_warmup * (1 - self._warmed())
         moved = momentum * velocity + gradient
         self.assign(velocity, moved)
-        self.assign_sub(variable, rate * moved)
+        along = gradient + momentum * moved if self.nesterov else moved
+        self.assign_sub(variable, rate * along)
 
     def _momentum(self) -> Any:
         if self.momentum_warmup is None:
@@ -126,4 +130,5 @@ class SGD(keras.optimizers.Optimizer):
             "momentum_warmup": self.momentum_warmup,
             "ema_warmup": self.ema_warmup,
             "ema_start": self.ema_start,
+            "nesterov": self.nesterov,
         }

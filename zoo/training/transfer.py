@@ -94,4 +94,6 @@ def submodel(detector: Detector, part: str) -> Any:
 
     if part not in PARTS:
         raise ZooError(f"no part {part!r} of a detector; {nearest(part, PARTS)}")
+    if part not in [layer.name for layer in detector.layers]:
+        raise ZooError(f"{detector.name} has no {part}; leave it out: transfer=[backbone]")
     return detector.get_layer(part)

@@ -49,7 +49,7 @@ class Tfds:
         self._folder = prepared(builder, root)
         self._records, info = _open(self._folder, split, builder, root)
         self._what = f"tfds {builder} {split}"
-        self.class_names = _class_names(info.features, self._what)
+        self.class_names = self._names(info.features)
         coco = builder.startswith("coco") and len(self.class_names) == len(COCO_IDS)
         self.category_ids = COCO_IDS if coco else list(range(1, len(self.class_names) + 1))
         self._split = split
@@ -65,11 +65,17 @@ class Tfds:
                 id = _id(record, position)
                 where = f"{self._what}: image {id!r}"
                 size = encoded_size(_bytes(record["image"]), where)
-                labels = lint.labels(where, size, _annotations(record["objects"], size), classes)
+                labels = lint.labels(where, size, self._objects(record, size), classes)
                 self._kept.append((position, id, size, labels))
         lint.report()
         if not self._kept:
             raise ZooError(f"{self._what} has no images")
+
+    def _names(self, features: Any) -> list[str]:
+        return _class_names(features, self._what)
+
+    def _objects(self, record: Mapping[str, Any], size: tuple[int, int]) -> list[Annotation]:
+        return _annotations(record["objects"], size)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -97,6 +103,23 @@ class Tfds:
         stated = (self._folder / "dataset_info.json").read_text()
         prefix = hashlib.sha256(json.dumps([self._split, stated]).encode()).hexdigest()
         return fingerprint(self, [prefix] + [None] * (len(self) - 1))
+
+
+class TfdsClasses(Tfds):
+    """A split of a builder with `image` and `label`, as `imagenet2012`; a `Source`.
+
+    The class of an image is that of a box over all of it. Arguments and errors are those of `Tfds`.
+    """
+
+    def _names(self, features: Any) -> list[str]:
+        names = getattr(features["label"], "names", None) if "label" in features else None
+        if not names:
+            raise ZooError(f"{self._what} is no classification data set: it needs label with names")
+        return list(names)
+
+    def _objects(self, record: Mapping[str, Any], size: tuple[int, int]) -> list[Annotation]:
+        height, width = size
+        return [Annotation((0, 0, width, height), int(record["label"]), "the image")]
 
 
 # === Finding and opening ===

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from zoo.classifier import BackboneClassifier, class_shares
+from zoo.errors import ZooError
+from zoo.evaluation.classification import accuracy
+
+TINY = {
+    "name": "tiny", "image_size": [64, 64],
+    "backbone": {"name": "cspdarknet_tiny", "stem": 4, "widths": [4, 8, 8]},
+}  # fmt: skip
+
+
+def truth(*rows):
+    """Ground truth of one image: (x1, y1, x2, y2, class) a row."""
+    table = np.array(rows, np.float32)
+    return {"boxes": table[None, :, :4], "classes": table[None, :, 4].astype(int)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        pytest.param([(0, 0, 8, 8, 2), (0, 0, 0, 0, -1)], [0, 0, 1], id="one box, one padding"),
+        pytest.param([(0, 0, 6, 8, 0), (6, 0, 8, 8, 1)], [0.75, 0.25, 0], id="48 and 16 pixels"),
+        pytest.param([(0, 0, 2, 2, 1), (4, 4, 6, 6, 1)], [0, 1, 0], id="two of a class"),
+        pytest.param([(0, 0, 0, 0, -1)], [0, 0, 0], id="none"),
+    ],
+)
+def test_shares_of_the_classes(rows, expected):
+    np.testing.assert_allclose(class_shares(truth(*rows), 3)[0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_by_hand(smoothing):
+    model = BackboneClassifier(TINY, ["a", "b"], smoothing)
+    # softmax of (ln 3, 0) is (3/4, 1/4); the target of class 0 is (1 − ε/2, ε/2)
+    logits = np.log(np.array([[3.0, 1.0]], np.float32))
+    expected = -(1 - smoothing / 2) * np.log(3 / 4) - smoothing / 2 * np.log(1 / 4)
+    loss = model.compute_loss(y=truth((0, 0, 64, 64, 0)), y_pred=logits)
+    assert float(loss) == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_image_without_a_class_teaches_nothing():
+    model = BackboneClassifier(TINY, ["a", "b"], 0.1)
+    assert float(model.compute_loss(y=truth((0, 0, 0, 0, -1)), y_pred=np.ones((1, 2)))) == 0
+
+
+def test_it_gives_no_boxes_and_says_what_it_is_for():
+    with pytest.raises(ZooError, match=r"weights=RUN transfer=\[backbone\]"):
+        BackboneClassifier(TINY, ["a", "b"]).detect("dog.jpg")
+
+
+class Six:
+    """Six images, the n-th of class n."""
+
+    class_names = tuple("abcdef")
+
+    def __len__(self):
+        return 6
+
+    def labels(self, index):
+        from zoo.data.sample import Labels
+
+        return Labels.of([[0, 0, 64, 64]], [index])
+
+    def image(self, index):
+        return np.zeros((64, 64, 3), np.uint8)
+
+
+def test_top1_and_top5():
+    model = BackboneClassifier(TINY, list("fedcba"))
+    model.get_layer("classes").bias.assign([6, 5, 4, 3, 2, 1])  # f first, a last
+    model.get_layer("classes").kernel.assign(np.zeros(model.get_layer("classes").kernel.shape))
+    # only the image of f is right, and only that of a is not among the first five
+    assert accuracy(model, Six(), batch_size=4) == pytest.approx({"top1": 1 / 6, "top5": 5 / 6})

@@ -1,0 +1,79 @@
+"""A backbone learns to tell colours, and a detector starts from it."""
+
+import cv2
+import numpy as np
+import pytest
+
+import zoo
+from zoo import config
+from zoo.errors import ZooError
+from zoo.training.run import detector_for, train
+
+BACKBONE = ["+model.backbone.stem=4", "+model.backbone.widths=[4,8,8]"]
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory):
+    """32 red, green and blue pictures each for training, 4 for validation."""
+    root, rng = tmp_path_factory.mktemp("colours"), np.random.default_rng(0)
+    for split, count in (("train", 32), ("val", 4)):
+        for channel, name in enumerate(("blue", "green", "red")):
+            (root / split / name).mkdir(parents=True)
+            for number in range(count):
+                image = rng.integers(0, 100, (64, 64, 3)).astype(np.uint8)
+                image[..., channel] += 150
+                cv2.imwrite(str(root / split / name / f"{number}.png"), image)
+    return root
+
+
+def cfg(root, *overrides):
+    words = [
+        "recipe=pretrain", "model=yolov4_tiny", "data=folders", f"data.root={root}",
+        "image_size=[64,64]", "batch_size=4", "subdivisions=1", "epochs=8", "tracker=none",
+        "optimizer.learning_rate=0.02", "schedule=constant", "schedule.burn_in=4", "augment=flip",
+        "evaluation.every=4", "ema=0.9", "threads=2", *BACKBONE, *overrides,
+    ]  # fmt: skip
+    return config.plain(config.compose("train", words))
+
+
+@pytest.fixture(scope="module")
+def run(colours, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("pretrained")
+    return directory, train(cfg(colours), directory)
+
+
+def test_it_learns_what_is_easy(run):
+    directory, metrics = run
+    assert metrics["top1"] > 0.9  # chance is a third
+    assert metrics["top5"] == 1.0  # of three classes
+    assert (directory / "report.html").is_file()
+
+
+def test_the_detector_gets_every_array_of_the_backbone(run):
+    directory, _ = run
+    words = ["data=shapes", f"weights='{directory}'", "transfer=[backbone]", *BACKBONE]
+    settings = config.plain(config.compose("train", words))
+    detector = detector_for(settings, zoo.data.sources.open_source(settings["data"], "val"))
+    ours = zoo.load(directory).get_layer("backbone").variables
+    theirs = detector.get_layer("backbone").variables
+    assert len(ours) == len(theirs) > 20
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_part_that_a_classifier_lacks_is_named(run):
+    settings = config.plain(config.compose("train", [f"weights='{run[0]}'", *BACKBONE]))
+    with pytest.raises(ZooError, match=r"has no neck; leave it out: transfer=\[backbone\]"):
+        detector_for(settings, zoo.data.sources.open_source(settings["data"], "val"))
+
+
+def test_data_with_several_boxes_are_refused(tmp_path):
+    settings = config.plain(config.compose("train", ["task=classification", *BACKBONE]))
+    with pytest.raises(ZooError, match="one class an image: data=folders or data=tfds_classes"):
+        train(settings, tmp_path)
+
+
+def test_an_unknown_task_gets_the_nearest(tmp_path):
+    settings = config.plain(config.compose("train", ["task=clasification"]))
+    with pytest.raises(ZooError, match=r"did you mean classification\?"):
+        train(settings, tmp_path)

@@ -1,0 +1,39 @@
+"""A classifier over a whole data source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from zoo.data.loader import evaluation_batches
+from zoo.data.sample import Source
+
+
+def accuracy(
+    model: Any, source: Source, *, batch_size: int = 8, between: Callable[[], None] | None = None
+) -> dict[str, float]:
+    """Shares of the images whose class is the likeliest (top1), or among the five likeliest (top5).
+
+    Args:
+        model: a `zoo.classifier.BackboneClassifier`.
+        source: images with one box each, whose class is the image's; classes go by name.
+        batch_size: images in one forward pass.
+        between: called after each batch; what it raises ends the evaluation.
+    """
+    names = [model.class_names.index(name) for name in source.class_names]
+    ranks = []
+    for images, indices, _ in evaluation_batches(
+        source, size=model.image_size, mode=model.resize, batch_size=batch_size
+    ):
+        full = np.concatenate([images, np.repeat(images[-1:], batch_size - len(images), axis=0)])
+        logits = ops.convert_to_numpy(model.predict_on_batch(full))[: len(images)]
+        truth = [names[source.labels(index).classes[0]] for index in indices]
+        own = logits[np.arange(len(truth)), truth]
+        ranks += (logits > own[:, None]).sum(axis=1).tolist()
+        if between is not None:
+            between()
+    found = np.array(ranks)
+    return {"top1": float((found < 1).mean()), "top5": float((found < 5).mean())}

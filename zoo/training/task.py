@@ -1,0 +1,96 @@
+"""What a run trains: the few things in which detection and classification differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.classifier import BackboneClassifier
+from zoo.data.anchors import warn_of_unfit_anchors
+from zoo.data.sample import Source
+from zoo.detector import PARTS, Detector
+from zoo.errors import ZooError, nearest
+from zoo.evaluation.pictures import save_examples
+from zoo.training.callbacks import Accuracy, Evaluation
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kind of training.
+
+    Attributes:
+        model: (config, class names) → the model, with fresh weights.
+        parts: of that model, which may be filled or frozen.
+        check: (config, training data, model): refuses or warns of what does not fit.
+        evaluation: the callback that scores it.
+        headline: the score that a sweep raises.
+        monitor: the score, in the logs, whose best weights are kept.
+        show: (model, validation data, directory): pictures of what it has learnt.
+    """
+
+    model: Callable[[Mapping[str, Any], Sequence[str]], Any]
+    parts: tuple[str, ...]
+    check: Callable[[Mapping[str, Any], Source, Any], None]
+    evaluation: type[Evaluation]
+    headline: str
+    monitor: str
+    show: Callable[[Any, Source, Path], None]
+
+
+def task_of(cfg: Mapping[str, Any]) -> Task:
+    """The task of a training config; detection where it names none.
+
+    Raises:
+        ZooError: there is no such task; the nearest is suggested.
+    """
+    name = cfg.get("task", "detection")
+    if name not in TASKS:
+        raise ZooError(f"no task {name!r}; {nearest(name, TASKS)}")
+    return TASKS[name]
+
+
+def _model(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    return {**cfg["model"], "image_size": cfg["image_size"]}
+
+
+def _check_anchors(cfg: Mapping[str, Any], source: Source, detector: Any) -> None:
+    head, size = cfg["model"]["head"], detector.image_size
+    warn_of_unfit_anchors(source, head, size, detector.resize)
+
+
+def _check_one_class_an_image(cfg: Mapping[str, Any], source: Source, model: Any) -> None:
+    for index in range(len(source)):
+        if len(source.labels(index)) != 1:
+            raise ZooError(
+                f"task=classification: image {source.id(index)!r} has "
+                f"{len(source.labels(index))} boxes; it needs data with one class an image: "
+                "data=folders or data=tfds_classes"
+            )
+
+
+def _examples(model: Any, source: Source, directory: Path) -> None:
+    save_examples(model, source, directory / "examples.png")
+
+
+TASKS = {
+    "detection": Task(
+        model=lambda cfg, names: Detector(_model(cfg), names),
+        parts=PARTS,
+        check=_check_anchors,
+        evaluation=Evaluation,
+        headline="AP",
+        monitor="val_AP50",
+        show=_examples,
+    ),
+    "classification": Task(
+        model=lambda cfg, names: BackboneClassifier(_model(cfg), names, cfg["label_smoothing"]),
+        parts=("backbone",),
+        check=_check_one_class_an_image,
+        evaluation=Accuracy,
+        headline="top1",
+        monitor="val_top1",
+        show=lambda model, source, directory: None,
+    ),
+}
