@@ -69,7 +69,8 @@ def test_updates_equal_darknets(oracle_dir, tmp_path, name, tolerance):
         # A step at the full rate, 10,000 times that of a burn-in's first, moves weights by as much
         # more of what the gradients are off.
         full = chaotic or name.endswith("416")
-        assert relative(found, expected, "after_norm").max() <= (1e-4 if full else 3e-6)
+        norm = 1e-4 if chaotic else 1e-5 if full else 3e-6
+        assert relative(found, expected, "after_norm").max() <= norm
         if number == 0 or not full:
             assert distance(found, expected, "after_kernel_slice") <= (1e-5 if full else 3e-6)
             assert shares(found, expected, "after_params_slice") <= (2e-5 if full else 5e-6)
