@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import keras
 import numpy as np
 import pytest
 from gradients import parts_and_gradients
@@ -185,4 +186,43 @@ def test_any_truth_gives_finite_loss_and_gradient(rows, saturated):
     if saturated:
         raw = {k: np.round(v) for k, v in raw.items()}  # a sigmoid of ±100
     parts, gradients = parts_and_gradients(LOSS, truth, raw)
+    assert all(np.isfinite(v).all() for v in [*parts.values(), *gradients.values()])
+
+
+def crowd(place: str) -> dict[str, np.ndarray]:
+    """200 boxes in each of two images, or none."""
+    rng = np.random.default_rng(0)
+    centre = rng.uniform([0, 0], [WIDTH, HEIGHT], (2, 200, 2))
+    half = rng.uniform(0.5, 45, (2, 200, 2))
+    if place == "in one cell":
+        centre[:] = [37, 41]
+    boxes = np.concatenate([centre - half, centre + half], -1).astype("float32")
+    classes = rng.integers(0, 3, (2, 200)).astype("int32")
+    return {"boxes": boxes, "classes": np.full_like(classes, -1) if place == "nowhere" else classes}
+
+
+@pytest.mark.parametrize("place", ["all over", "in one cell", "nowhere"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_crowds_and_empty_images_give_finite_loss_and_gradient(place, dtype):
+    _, raw = case(1)
+    # A network in half precision gives these; the derivative goes back through its cast.
+    raw = {k: keras.ops.cast(np.round(v, 1), dtype) for k, v in raw.items()}
+    parts, gradients = parts_and_gradients(LOSS, crowd(place), raw)
+    assert all(part.dtype == "float32" for part in parts.values())
+    assert all(str(g.dtype) == dtype for g in gradients.values())
+    assert all(
+        np.isfinite(v.astype("float32")).all() for v in [*parts.values(), *gradients.values()]
+    )
+    assert any((g[..., 0].astype("float32") != 0).any() for g in gradients.values()) == (
+        place != "nowhere"
+    )
+
+
+@pytest.mark.slow
+@settings(max_examples=2000, deadline=None)
+@given(rows=st.lists(ROW, min_size=8, max_size=8), seed=st.integers(0, 99))
+def test_two_thousand_random_truths_stay_finite(rows, seed):
+    table = np.array(rows, "float32").reshape(2, 4, 5)
+    truth = {"boxes": table[..., :4], "classes": table[..., 4].astype("int32")}
+    parts, gradients = parts_and_gradients(LOSS, truth, case(seed)[1], jit=True)
     assert all(np.isfinite(v).all() for v in [*parts.values(), *gradients.values()])

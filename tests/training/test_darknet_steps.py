@@ -54,7 +54,9 @@ def test_updates_equal_darknets(oracle_dir, tmp_path, name, tolerance):
             assert relative(found, expected, "after_norm").max() < 0.1
             continue
         errors = relative(found, expected, "grad_norm")
-        # The gradient of a kernel is a sum over many cells, that of β or a bias over few.
+        # The gradient of a kernel is a sum over many cells, that of β or a bias over few: with two
+        # subdivisions kernels are off by 1.4e-3, as those of the golden data's own check in
+        # float64, β by 3.6e-3 and γ by 4.7e-3.
         assert errors[:, 0].max() <= (worst if number == 0 else second)
         assert errors.max() <= 3 * (worst if number == 0 else second)
         if number == 0:
@@ -64,11 +66,14 @@ def test_updates_equal_darknets(oracle_dir, tmp_path, name, tolerance):
         if synthetic:  # the gradients are thousands of times those of trained weights
             assert relative(found, expected, "after_norm").max() <= 3 * worst
             continue
-        # After a full step at the full rate β of some layers is off by what its gradient is.
-        assert relative(found, expected, "after_norm").max() <= (1e-3 if chaotic else 1e-5)
-        if number == 0 or not chaotic:
-            assert distance(found, expected, "after_kernel_slice") <= 1e-5
-            assert shares(found, expected, "after_params_slice") <= 2e-5
+        # A step at the full rate, 10,000 times that of a burn-in's first, moves weights by as much
+        # more of what the gradients are off.
+        full = chaotic or name.endswith("416")
+        norm = 1e-4 if chaotic else 1e-5 if full else 3e-6
+        assert relative(found, expected, "after_norm").max() <= norm
+        if number == 0 or not full:
+            assert distance(found, expected, "after_kernel_slice") <= (1e-5 if full else 3e-6)
+            assert shares(found, expected, "after_params_slice") <= (2e-5 if full else 5e-6)
 
 
 def relative(found, expected, key):

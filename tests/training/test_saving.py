@@ -13,7 +13,7 @@ import pytest
 
 from zoo.errors import ZooError
 from zoo.training import saving
-from zoo.training.callbacks import EarlyStop, ShortEpoch, SwapAverages
+from zoo.training.callbacks import BestAndLast, EarlyStop, ShortEpoch, SwapAverages
 from zoo.training.checkpoint import FOLDER, load_newest
 from zoo.training.interruption import Interrupted, Interruption
 from zoo.training.journal import Journal, cut_back
@@ -215,3 +215,21 @@ def test_swapping_averages_twice_gives_the_same_bits():
     assert not np.array_equal(model.get_weights()[0], before[0])
     swap.on_epoch_begin(-1)
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+def test_what_is_saved_is_the_average_and_what_trains_is_not(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, use_bias=False)])
+    optimizer = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5)
+    model.compile(optimizer=optimizer, loss="mse")
+    weights = []
+    record = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: weights.append(model.get_weights()[0])
+    )
+    callbacks = [record, SwapAverages(), BestAndLast(tmp_path)]
+    model.fit(DATA, DATA[:, :1], batch_size=4, epochs=2, verbose=0, callbacks=callbacks)
+    average = weights[0]
+    for later in weights[1:]:
+        average = 0.5 * average + 0.5 * later
+    saved = keras.saving.load_model(tmp_path / "last.keras").get_weights()[0]
+    np.testing.assert_allclose(saved, average, rtol=1e-5)
+    assert not np.allclose(saved, weights[-1], rtol=1e-3)
