@@ -16,14 +16,15 @@ LEVELS = [
     {"ops"},
     {"layer"},
     {"backbone", "neck", "head", "loss", "nms"},
-    {"data", "download"},
-    {"inference", "detector", "darknet", "cards", "saved"},
+    {"data", "download", "format"},
+    {"inference", "detector", "darknet", "cards", "saved", "exported"},
     {"evaluation", "report"},
-    {"training", "verification"},
+    {"training", "verification", "deployment"},
     {
         "train",
         "evaluate",
         "detect",
+        "export",
         "verify",
         "convert",
         "browse",
@@ -33,9 +34,9 @@ LEVELS = [
     },
 ]
 #: One concern in several files, which may know each other.
-TOGETHER = {"inference", "detector", "darknet", "cards", "saved"}
+TOGETHER = {"inference", "detector", "darknet", "cards", "saved", "exported"}
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
-NO_BACKEND = {"errors", "registry", "config", "data", "download", "cards"}
+NO_BACKEND = {"errors", "registry", "config", "data", "download", "format", "cards", "exported"}
 FILES = [file for file in sorted(ROOT.rglob("*.py")) if file != ROOT / "__init__.py"]
 
 
