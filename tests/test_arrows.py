@@ -17,7 +17,7 @@ LEVELS = [
     {"layer"},
     {"backbone", "neck", "head", "loss", "nms"},
     {"data", "download", "format"},
-    {"inference", "detector", "darknet", "cards", "saved", "exported"},
+    {"inference", "detector", "darknet", "cards", "saved", "exported", "runs", "runtimes"},
     {"evaluation", "report"},
     {"training", "verification", "deployment"},
     {
@@ -34,9 +34,19 @@ LEVELS = [
     },
 ]
 #: One concern in several files, which may know each other.
-TOGETHER = {"inference", "detector", "darknet", "cards", "saved", "exported"}
+TOGETHER = {"inference", "detector", "darknet", "cards", "saved", "exported", "runs", "runtimes"}
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
-NO_BACKEND = {"errors", "registry", "config", "data", "download", "format", "cards", "exported"}
+NO_BACKEND = {
+    "errors",
+    "registry",
+    "config",
+    "data",
+    "download",
+    "format",
+    "cards",
+    "exported",
+    "runs",
+}
 FILES = [file for file in sorted(ROOT.rglob("*.py")) if file != ROOT / "__init__.py"]
 
 

@@ -25,7 +25,12 @@ def main(cfg: DictConfig) -> None:
     settings = plain(cfg)
     directory = Path(HydraConfig.get().runtime.output_dir)
     source, preset = settings.pop("source"), settings.pop("preset")
+    runtime, precision = settings.pop("runtime"), settings.pop("precision")
     found = pictures(source)
+    if runtime != "keras":
+        from zoo.runtimes import exported
+
+        preset = exported(preset, runtime=runtime, precision=precision, **settings)
     results = detect(zoo.load(preset), source, **settings)
     records = []
     for number, (name, detections) in enumerate(

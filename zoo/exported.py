@@ -15,7 +15,8 @@ from zoo.registry import FORMATS
 if TYPE_CHECKING:
     import supervision
 
-EVERYWHERE = (0.0, 0.0, 1.0, 1.0)
+#: The window of an image that was stretched.
+EVERYWHERE = np.array([0, 0, 1, 1], np.float32)
 
 
 class ExportedDetector:
@@ -121,11 +122,11 @@ class Predictor:
         missing = detector.batch_size - number
         if missing:
             images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), "float32")])
-            windows = np.concatenate([windows, np.tile(np.float32(EVERYWHERE), (missing, 1))])
+            windows = np.concatenate([windows, np.tile(EVERYWHERE, (missing, 1))])
         named = {"images": images}
         if detector.resize == "letterbox":
             named["window"] = windows
-        elif not np.array_equal(windows, np.tile(np.float32(EVERYWHERE), (len(windows), 1))):
+        elif (windows != EVERYWHERE).any():
             raise ZooError(f"{detector.where} is for resize=stretch; export it for letterbox")
         found = {name: values[:number] for name, values in detector.run(named).items()}
         # Suppression goes from high scores to low ones: what scores less changed nothing above it.

@@ -38,7 +38,7 @@ def fold(detector: Detector) -> Detector:
 
 
 def _layers(model: keras.Model) -> Iterator[Any]:
-    """Layers with weights, those of submodels in their place; `ConvBN` is one, whatever is in it."""
+    """Layers with weights, those of submodels in their place."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from _layers(layer)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,6 +37,18 @@ class Format(Protocol):
 
     def open(self, path: Path, *, threads: int | None = None) -> tuple[Metadata, Run]:
         """The metadata, and named arrays → named arrays."""
+
+
+@contextlib.contextmanager
+def saved(function: Any) -> Iterator[str]:
+    """A temporary SavedModel of a function, for converters that read one."""
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as folder:
+        module = tf.Module()
+        module.function = function
+        tf.saved_model.save(module, folder, signatures=function.get_concrete_function())
+        yield folder
 
 
 def need(module: str, extra: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.format.contract import Metadata, Run, foreign, need
+from zoo.format.contract import Metadata, Run, foreign, need, saved
 
 
 class LiteRT:
@@ -28,10 +28,7 @@ class LiteRT:
         """As `zoo.format.contract.Format`; by TensorFlow's converter."""
         import tensorflow as tf
 
-        with tempfile.TemporaryDirectory() as folder:
-            module = tf.Module()
-            module.function = function
-            tf.saved_model.save(module, folder, signatures=function.get_concrete_function())
+        with saved(function) as folder:
             converter = tf.lite.TFLiteConverter.from_saved_model(folder)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             if precision == "float16":
@@ -48,8 +45,6 @@ class LiteRT:
 
     def open(self, path: Path, *, threads: int | None = None) -> tuple[Metadata, Run]:
         """As `zoo.format.contract.Format`."""
-        import os
-
         try:
             with zipfile.ZipFile(path) as archive:
                 metadata = json.loads(archive.read("zoo.json"))

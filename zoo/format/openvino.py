@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.format.contract import Metadata, Run, foreign, need
+from zoo.format.contract import Metadata, Run, foreign, need, saved
 
 
 class OpenVINO:
@@ -25,7 +25,8 @@ class OpenVINO:
     def write(self, function: Any, path: Path, *, metadata: Metadata, precision: str) -> None:
         """As `zoo.format.contract.Format`."""
         openvino = need("openvino", "openvino")
-        model = openvino.convert_model(function.get_concrete_function())
+        with saved(function) as folder:
+            model = openvino.convert_model(folder)
         model.set_rt_info(json.dumps(metadata), ["zoo"])
         openvino.save_model(model, str(path), compress_to_fp16=precision != "float32")
 
