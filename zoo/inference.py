@@ -63,7 +63,7 @@ def detect(
         limits["iou_threshold"] = iou_threshold
     predictor = detector.predictor(windowed=True, **limits)
     size = detector.check_size(image_size) if image_size is not None else detector.image_size
-    mode, step = resize or detector.resize, batch_size or getattr(detector, "batch_size", 1)
+    mode, step = resize or detector.resize, batch_size or int(getattr(detector, "batch_size", 1))
     found = pictures(source)
     chunks = [found[start : start + step] for start in range(0, len(found), step)]
 
