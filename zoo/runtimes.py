@@ -16,7 +16,7 @@ import zoo
 from zoo.cards import card, names, weights_file
 from zoo.download import alone, cache_directory
 from zoo.errors import ZooError, nearest
-from zoo.format.contract import check_precision
+from zoo.format.contract import check_precision, format_of
 from zoo.registry import FORMATS
 from zoo.runs import checkpoint
 
@@ -37,7 +37,7 @@ def exported(preset: str, *, runtime: str, precision: str = "float32", **options
     its own, so that this one imports no Keras, then as later.
 
     Args:
-        preset: as in `zoo.load`, but no exported file.
+        preset: as in `zoo.load`; an exported file is its own engine.
         runtime: `onnx`, `openvino`, `litert`, or `auto`, the fastest that is installed.
         precision: as in `zoo.deployment.exporting.export`.
         **options: those of `zoo.inference.detect`.
@@ -45,6 +45,10 @@ def exported(preset: str, *, runtime: str, precision: str = "float32", **options
     Raises:
         ZooError: there is no such runtime, it is not installed, or the export fails.
     """
+    if (own := format_of(Path(preset))) is not None:
+        if runtime not in ("auto", own):
+            raise ZooError(f"{preset} runs on {own}, not on runtime={runtime}; leave that out")
+        return Path(preset)
     format = _engine(runtime)
     check_precision(format, precision)
     settings = {key: options[key] for key in INSIDE if options.get(key) is not None}
