@@ -37,7 +37,7 @@ def need(name):
             pytest.skip(f"{module} is not installed")
 
 
-#: One process exports all; `python -m zoo.export` is the same code (see test_the_command).
+#: One process exports all; `python -m zoo.export` runs in the test of `runtime=`.
 SCRIPT = """
 import sys, json, zoo
 from pathlib import Path
@@ -87,8 +87,9 @@ def dog(oracle_dir):
 
 @pytest.fixture(scope="module")
 def square(weights, dog, tmp_path_factory):
-    """Every format of yolov4-tiny at its own size, and what Keras finds."""
-    return export_all(tmp_path_factory.mktemp("square"), dog, {}, installed())
+    """The light formats of yolov4-tiny at its own size, and what Keras finds."""
+    formats = [name for name in installed() if name != "saved_model"]
+    return export_all(tmp_path_factory.mktemp("square"), dog, {}, formats)
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +110,14 @@ def assert_same(found, folder, picture):
         np.testing.assert_allclose(found.confidence, keras["score"], atol=1e-3)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_a_file_finds_the_same_rows(name, square, dog):
+LIGHT = ["litert", "onnx", "openvino"]
+
+
+@pytest.mark.parametrize("name", [*LIGHT, pytest.param("saved_model", marks=pytest.mark.slow)])
+def test_a_file_finds_the_same_rows(name, square, dog, tmp_path):
     need(name)
+    if name == "saved_model":  # loading takes TensorFlow, which the others do without
+        square = export_all(tmp_path, dog, {}, [name])
     detector = zoo.load(square / f"{name}{SUFFIX[name]}")
     (found,) = detector.detect(str(dog))
     assert set(found.data["class_name"]) >= {"dog", "bicycle"}
@@ -123,7 +129,8 @@ def test_a_file_finds_the_same_rows(name, square, dog):
     np.testing.assert_array_equal(few.xyxy, found.xyxy[: len(few)])
 
 
-@pytest.mark.parametrize("name", ["litert", "onnx", "openvino"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LIGHT)
 def test_another_size_letterboxed_in_batches(name, wide, dog):
     need(name)
     detector = zoo.load(wide / f"{name}{SUFFIX[name]}")
@@ -160,7 +167,7 @@ def test_what_a_file_does_not_have_is_said(square, options, sentence):
         detector.detect(np.zeros((50, 70, 3), "uint8"), **options)
 
 
-@pytest.mark.parametrize("name", ["litert", "onnx", "openvino"])
+@pytest.mark.parametrize("name", LIGHT)
 def test_detecting_with_a_file_imports_no_keras(name, square, dog):
     need(name)
     code = (
@@ -176,6 +183,7 @@ def test_detecting_with_a_file_imports_no_keras(name, square, dog):
     assert done.stdout.strip() == "set()"
 
 
+@pytest.mark.slow
 def test_detect_makes_the_file_once_and_takes_it_again(weights, dog, tmp_path, monkeypatch):
     need("onnx")
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
@@ -213,7 +221,7 @@ def test_misspelt_names_are_answered(name, arguments, sentence, dog, tmp_path):
     assert sentence in done.stderr
 
 
-@pytest.mark.parametrize("name", ["litert", "onnx", "openvino"])
+@pytest.mark.parametrize("name", LIGHT)
 def test_an_engine_that_is_not_installed_names_its_extra(name, tmp_path, monkeypatch):
     from zoo.format import contract
 

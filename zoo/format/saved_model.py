@@ -34,7 +34,7 @@ class SavedModel:
         return (path / "saved_model.pb").is_file()
 
     def open(self, path: Path, *, threads: int | None = None) -> tuple[Metadata, Run]:
-        """As `zoo.format.contract.Format`; imports TensorFlow, but no Keras."""
+        """As `zoo.format.contract.Format`; imports TensorFlow."""
         file = path / "assets.extra" / "zoo.json"
         if not file.is_file():
             raise foreign(path)
