@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-PRESET, SIDE, ROUNDS, COLD = "yolov4-tiny-coco", 416, 40, 3
+PRESET, SIDE, COLD = "yolov4-tiny-coco", 416, 3
 #: Engine → (format, precision), or None where there is no exported file.
 ENGINES = {
     "keras": None,
@@ -193,10 +193,10 @@ def same_boxes(engines, files):
     return same
 
 
-def warm(engines, files):
+def warm(engines, files, rounds):
     seconds = {(name, what): [] for name in engines for what in ("bare", "whole")}
     order = random.Random(0)
-    for turn in range(ROUNDS + 3):
+    for turn in range(rounds + 3):
         calls = list(seconds)
         order.shuffle(calls)
         for name, what in calls:
@@ -255,6 +255,7 @@ def main():
     parser.add_argument("--images", required=True, help="folder of JPEG pictures")
     parser.add_argument("--cfg", required=True, help="yolov4-tiny.cfg, for OpenCV")
     parser.add_argument("--weights", required=True, help="yolov4-tiny.weights, for OpenCV")
+    parser.add_argument("--rounds", type=int, default=40, help="calls of each that are timed")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -273,7 +274,7 @@ def main():
         engines = {name: Engine(name, options, folder) for name in ENGINES}
         engines = {name: engine for name, engine in engines.items() if engine.alive}
         same = same_boxes(engines, files)
-        ms = warm(engines, files)
+        ms = warm(engines, files, options.rounds)
         for engine in engines.values():
             engine.close()
         paths = {"keras": PRESET}
