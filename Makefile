@@ -8,7 +8,7 @@ INSTALLED := .venv/installed
 # whose address it does not take from pip's settings.
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: setup train test lint types test-fast test-jax test-slow test-torch kill-test lock clean
+.PHONY: setup train test lint types test-fast test-jax test-slow test-torch kill-test cards lock clean
 
 train: setup
 	$(BIN)/python -m zoo.train data=shapes optimizer=adamw
@@ -54,6 +54,12 @@ kill-test: setup
 	$(BIN)/python tests/training/kill.py --runs 50
 	KERAS_BACKEND=jax $(BIN)/python tests/training/kill.py --runs 50
 	$(BIN)/python tests/training/reruns.py
+
+# docs/cards, made from facts; tests hold them to it.
+cards: setup
+	for card in conf/card/*.yaml; do \
+		$(BIN)/python -m zoo.card preset=$$(basename $$card .yaml) directory=docs/cards || exit 1; \
+	done
 
 # One lock for Python 3.11 to 3.13, hashed, without registry addresses; and one for uv alone.
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \

@@ -20,7 +20,9 @@ LEVELS = [
     {"inference", "detector", "darknet", "cards", "saved", "exported", "runs", "runtimes"},
     {"evaluation", "report"},
     {"training", "verification", "deployment"},
+    {"model_card"},
     {
+        "card",
         "train",
         "evaluate",
         "detect",
@@ -46,6 +48,7 @@ NO_BACKEND = {
     "cards",
     "exported",
     "runs",
+    "runtimes",
 }
 FILES = [file for file in sorted(ROOT.rglob("*.py")) if file != ROOT / "__init__.py"]
 

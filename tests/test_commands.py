@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.model_card.evidence import SCHEMA
+from zoo.training.manifest import check_against
 
 SMALL = ["data=shapes", "data.images=16", "data.held_out=4", "image_size=64", "batch_size=4",
          "evaluation.max_candidates=256"]  # fmt: skip
@@ -74,6 +76,12 @@ def test_a_run_is_a_preset_for_evaluate_and_detect(trained, tmp_path):
     assert again == pytest.approx(json.loads((directory / "metrics.json").read_text()), abs=1e-6)
     assert {"evaluation.json", "detections.json", "report.html"} <= {
         file.name for file in (tmp_path / "e").iterdir()}  # fmt: skip
+    manifest = json.loads((tmp_path / "e" / "manifest.json").read_text())
+    check_against(manifest, SCHEMA, "manifest")
+    assert (manifest["rules"], manifest["metrics"], manifest["warning"]) == ("coco", again, None)
+    best = json.loads((directory / "manifest.json").read_text())["best"]
+    assert manifest["weights"]["values_sha256"] == best["sha256"]
+    assert (directory / "batches.png").is_file()
 
 
 def test_detect_draws_and_lists(oracle_dir, mirror, tmp_path):

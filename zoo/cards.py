@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: What a card says, each of these once, and nothing else.
 FIELDS = {
     "description", "model", "class_names", "weights",
-    "licence", "trained_on", "claimed", "measured",
+    "licence", "trained_on", "claimed", "measured", "latency", "limits",
 }  # fmt: skip
 WEIGHTS_FIELDS = {"url", "filename", "size", "sha256", "format"}
 TRAINED_FIELDS = {"dataset", "split", "overlap", "note"}
@@ -46,7 +46,9 @@ def card(name: str) -> dict[str, Any]:
         description; model, a config of the group `model`; class_names, a config of the group
         `classes` or a list; weights: url, filename, size (bytes), sha256, format; licence;
         trained_on: dataset, split, overlap (splits for evaluation whose images it may hold), note;
-        claimed, a list of figures each with its split, image_size and source; measured.
+        claimed, a list of figures each with its split, image_size and source; measured and
+        latency, lists of files of evidence beside the card or the reason why there are none;
+        limits, a list of sentences.
 
     Raises:
         ZooError: there is no such preset (the nearest is suggested), or its card has a hole.
@@ -58,9 +60,13 @@ def card(name: str) -> dict[str, Any]:
     _check_fields(file, found, FIELDS)
     _check_fields(file, found["weights"], WEIGHTS_FIELDS)
     _check_fields(file, found["trained_on"], TRAINED_FIELDS)
+    for field in FIELDS:
+        if not found[field]:
+            raise ZooError(f"the card {file} says nothing at {field}; give a reason at least")
     for claim in found["claimed"]:
-        if missing := sorted(CLAIM_FIELDS - set(claim)):
-            raise ZooError(f"a claim of the card {file} lacks {', '.join(missing)}: {claim}")
+        holes = (CLAIM_FIELDS - set(claim)) | {key for key in claim if claim[key] is None}
+        if holes:
+            raise ZooError(f"a claim of the card {file} lacks {', '.join(sorted(holes))}: {claim}")
     return found
 
 

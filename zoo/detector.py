@@ -14,6 +14,7 @@ from zoo.layer.convolution import folded
 from zoo.ops.boxes import within
 from zoo.ops.compile import xla
 from zoo.ops.levels import stride
+from zoo.ops.replicas import replicas, whole_batch
 from zoo.registry import BACKBONES, NECKS, NMS
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ class Detector(keras.Model):
     ) -> Any:
         """Mean over the batch of the loss of each image, compiled with XLA.
 
+        Means within a loss may go over the whole batch, so each of several replicas computes all
+        of it, and returns a share: they add up to that mean.
+
         Args:
             x: the images; not used.
             y: `{"boxes": (batch, n, 4) xyxy in input pixels, "classes": (batch, n), −1 = padding}`.
@@ -91,7 +95,7 @@ class Detector(keras.Model):
             )
         if self._compiled_loss is None:
             self._compiled_loss = xla(self._loss_of)
-        parts = self._compiled_loss(y, y_pred)
+        parts = self._compiled_loss(whole_batch(y), whole_batch(y_pred))
         total = sum(parts.values())
         for part, values in parts.items():
             self._part_means[part].update_state(values)
@@ -99,7 +103,7 @@ class Detector(keras.Model):
         for regularisation in self.losses:
             loss = loss + keras.ops.cast(regularisation, loss.dtype)
         self._loss_mean.update_state(loss)
-        return loss
+        return loss / replicas()
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

@@ -12,7 +12,7 @@ from zoo.config import command, plain
 
 @command("evaluate")
 def main(cfg: DictConfig) -> float:
-    """Evaluate, write the scores, the detections and a report, print the table, return AP."""
+    """Evaluate, write scores, detections, manifest and report, print the table, return AP."""
     from hydra.core.hydra_config import HydraConfig
 
     import zoo
@@ -22,10 +22,12 @@ def main(cfg: DictConfig) -> float:
     from zoo.evaluation.report import print_darknet, print_metrics
     from zoo.evaluation.run import evaluate
     from zoo.evaluation.save import save_evaluation
+    from zoo.model_card.evidence import evaluation_manifest
     from zoo.report.page import write_report
 
     settings = plain(cfg)
-    directory = Path(HydraConfig.get().runtime.output_dir)
+    hydra = HydraConfig.get()
+    directory = Path(hydra.runtime.output_dir)
     source = open_source(settings["data"], settings["split"])
     detector = zoo.load(settings["preset"])
     result = evaluate(detector, source, progress=True, **settings["evaluation"])
@@ -35,6 +37,15 @@ def main(cfg: DictConfig) -> float:
     (directory / "detections.json").write_text(json.dumps(result.detections) + "\n")
     save_examples(detector, source, directory / "examples.png")
     found = save_evaluation(result, directory, settings=settings["evaluation"])
+    manifest = evaluation_manifest(
+        settings,
+        rules=hydra.runtime.choices["evaluation"],
+        detector=detector,
+        source=source,
+        found=found,
+        warning=warning,
+    )
+    (directory / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     print_metrics(
         result.metrics, title=f"{settings['preset']} on {len(source)} images", caption=warning
     )

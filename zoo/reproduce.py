@@ -110,11 +110,13 @@ def print_result(result: Mapping[str, Any]) -> None:
     """The table of verdicts, and the one on the whole."""
     table = Table(title=f"run {result['run']} again")
     study = len(result["runs"]) > 1
-    for column in ("metric", "before", "now", *(["all seeds"] if study else []), "verdict"):
+    spread = ["mean of seeds", "one seed"] if study else []
+    for column in ("metric", "before", "now", *spread, "verdict"):
         table.add_column(column, justify="left" if column in ("metric", "verdict") else "right")
     for name, row in result["metrics"].items():
-        spread = [f"{row['mean']:.4f} ± {row['interval']:.4f}"] if study else []
-        numbers = [f"{row['before']:.4f}", f"{row['now']:.4f}", *spread]
+        numbers = [f"{row['before']:.4f}", f"{row['now']:.4f}"]
+        if study:
+            numbers += [f"{row['mean']:.4f} ± {row['interval']:.4f}", f"± {row['spread']:.4f}"]
         table.add_row(name, *numbers, row["verdict"])
     Console().print(table)
     print(f"weights: {result['weights']}")

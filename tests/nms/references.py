@@ -18,7 +18,7 @@ def candidates(boxes, scores, *, score_threshold, max_candidates=4096, multi_lab
         found = [Pair(s, row, c) for c, s in enumerate(its_scores) if s > score_threshold]
         if not multi_label:
             found = sorted(found, key=lambda pair: -pair.score)[:1]
-        pairs += found if np.isfinite(box).all() else []
+        pairs += found if np.isfinite([*box, *its_scores]).all() else []
     return sorted(pairs, key=lambda pair: (-pair.score, pair.row, pair.label))[:max_candidates]
 
 

@@ -12,12 +12,13 @@ from zoo.data.sources.shapes import Shapes
 from zoo.evaluation.coco import coco_numbers, ground_truth
 from zoo.evaluation.run import Result
 from zoo.evaluation.save import save_evaluation
+from zoo.report.examples import examples
 from zoo.report.history import read
 from zoo.report.page import write_report
 
 SECTIONS = [
     "scores", "training", "examples", "classes", "curves", "confusion", "errors", "labels",
-    "batches", "manifest", "config",
+    "data", "batches", "manifest", "config",
 ]  # fmt: skip
 #: A class that would be trouble if it were not escaped.
 NASTY = '<script>throw "x"</script>'
@@ -39,6 +40,7 @@ def run(tmp_path_factory):
     (directory / "metrics.json").write_text(json.dumps(result.metrics))
     (directory / "config.yaml").write_text("model: {name: yolov4_tiny}\ndata: {name: shapes}\n")
     manifest = {"command": "zoo.train <x>", "git": {"commit": "abc123"}, "seed": 0, "config": {}}
+    manifest["data"] = {s: {"images": 8, "boxes": {NASTY: 9}} for s in ("train", "val")}
     (directory / "manifest.json").write_text(json.dumps(manifest))
     lines = [{"step": n, "loss": 9 / n, "learning_rate": 0.1} for n in (1, 2, 3)]
     lines.append({"step": 4, "loss": 2, "val_AP": 0.1, "val_AP50": 0.4, "epoch_end": True})
@@ -100,6 +102,47 @@ def test_a_history_in_csv(tmp_path):
 
 def test_an_empty_directory_has_an_empty_report(tmp_path):
     assert "nothing to report yet" in write_report(tmp_path).read_text()
+
+
+def test_a_single_evaluation_is_said_in_numbers(tmp_path):
+    """A curve of one point would be a dot."""
+    lines = [{"step": n, "loss": 9 / n, "learning_rate": 0.25 / n} for n in (1, 2)]
+    lines[1] |= {"val_AP": 0.125, "val_AP50": 0.5}
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / "metrics.jsonl").write_text(text)
+    page = write_report(tmp_path).read_text()
+    assert "at step 2, the only one" in page
+    assert "<td>AP50</td><td>0.5</td>" in page
+    assert page.count("<svg") == 2  # losses and learning rate
+
+
+def test_classes_of_the_data_are_counted(tmp_path):
+    splits = {
+        "train": {"images": 3, "boxes": {"cat": 1, "dog": 3}},
+        "val": {"images": 1, "boxes": {"cat": 0, "dog": 1}},
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps({"data": splits}))
+    page = write_report(tmp_path).read_text()
+    dog, cat = "<td>dog</td><td>3</td><td>1</td>", "<td>cat</td><td>1</td><td>0</td>"
+    assert 0 < page.index(dog) < page.index(cat)
+    assert '--share:0.750">0.750' in page
+
+
+@pytest.mark.parametrize(
+    "height, size",
+    [pytest.param(64, 3.1, id="small: 12 · 64 / 250"), pytest.param(1000, 48.0, id="large")],
+)
+def test_labels_are_of_one_size_on_the_page(tmp_path, height, size):
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.zeros((height, height, 3), np.uint8))
+    row = {
+        "kind": "worst", "file": "a.jpg", "id": 1, "width": height, "height": height,
+        "TP": 0, "FP": 2, "FN": 0, "truth": [],
+        "found": [[0, 0.1, 0.1, 0.5, 0.5, 0.75], [0, 0.9, 0.1, 1.0, 0.5, 0.5]],
+    }  # fmt: skip
+    shown = examples({"per_class": [{"name": "cat"}], "pictures": [row]}, tmp_path)
+    assert shown.count(f'font-size="{size}"') == 2
+    # The label of the box at the right edge ends there, where it would be cut off.
+    assert shown.count('text-anchor="end"') == 1
 
 
 def test_a_warning_of_the_scores_is_said(tmp_path):

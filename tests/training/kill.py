@@ -25,6 +25,8 @@ from pathlib import Path
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+from tiny import TINY
+
 from zoo import config
 from zoo.training import callbacks, run, saving
 from zoo.training.checkpoint import FOLDER, load_newest
@@ -32,13 +34,6 @@ from zoo.training.interruption import Interrupted
 from zoo.training.manifest import read_manifest
 from zoo.training.state import digest
 
-TINY = [
-    "data=shapes", "data.images=24", "data.held_out=4", "data.size=[64,64]", "image_size=[64,64]",
-    "batch_size=4", "epochs=2", "steps_per_epoch=4", "evaluation.every=1", "journal=2",
-    "evaluation.max_candidates=64", "ema=0.9", "checkpoint.every=2", "tracker=none", "threads=2",
-    "+model.backbone.stem=4", "+model.backbone.widths=[4,8,8]", "model.head.widths.P4=8",
-    "~model.head.masks.P5", "~model.head.widths.P5", "resume=auto",
-]  # fmt: skip
 UPDATE, SAVE, EVALUATION = "update", "save", "evaluation"
 #: Where a training announces what it is about to do.
 EVENTS = {

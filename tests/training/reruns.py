@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from kill import TINY, attempt, evidence
+from kill import attempt, evidence
+from tiny import TINY
 
 from zoo import config
 

@@ -1,6 +1,6 @@
 import pytest
 
-from zoo.training.comparison import differences, interval, verdict, verdicts, worst
+from zoo.training.comparison import differences, interval, spread, verdict, verdicts, worst
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,29 @@ def test_a_study_has_means_and_compares_the_run_with_the_same_seed():
     assert (row["now"], row["difference"], row["verdict"]) == (0.5, 0.0, "identical")
     assert row["mean"] == pytest.approx(0.6)
     assert row["interval"] == pytest.approx(4.303 * 0.1 / 3**0.5)
+
+
+def test_spread_by_hand():
+    # One more of n = 3: 4.303 · 1 · √(1 + 1/3).
+    assert spread([1, 2, 3]) == pytest.approx(4.303 * (4 / 3) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        # Mean 0.52, standard deviation 0.02: ± 4.303 · 0.02 · √(4/3) = 0.0994.
+        pytest.param(0.50, "identical", id="the seed of the run"),
+        pytest.param(0.504, "within tolerance", id="within the tolerance of the first"),
+        pytest.param(0.61, "within tolerance", id="as far from the mean as a seed may be"),
+        pytest.param(0.63, "not reproduced", id="farther than seeds are apart"),
+        pytest.param(0.41, "not reproduced", id="farther below"),
+    ],
+)
+def test_the_spread_of_seeds_counts(before, expected):
+    runs = [{"AP": 0.50}, {"AP": 0.52}, {"AP": 0.54}]
+    (row,) = verdicts({"AP": before}, runs, tolerance=0.005).values()
+    assert row["verdict"] == expected
+    assert row["spread"] == pytest.approx(0.0994, abs=1e-4)
 
 
 def test_one_run_has_no_spread():

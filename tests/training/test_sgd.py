@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from zoo import config
 from zoo.training.schedules.darknet import Constant
 from zoo.training.sgd import SGD
 
@@ -111,3 +112,65 @@ def test_average_moves_at_updates_only():
         optimizer.apply([keras.ops.convert_to_tensor(np.float32(1.0))], [parameter])
         found.append(float(optimizer._model_variables_moving_average[0].value))
     assert found == pytest.approx([0, -1, -1, -1.5])
+
+
+# === Clipping ===
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("key", ["clipnorm", "global_clipnorm", "clipvalue"])
+def test_clipping_is_a_key_of_the_config(name, key):
+    overrides = [f"optimizer={name}", f"+optimizer.{key}=1.5"]
+    cfg = config.plain(config.compose("train", overrides))["optimizer"]
+    assert getattr(config.build("optimizer", cfg), key) == 1.5
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        # Gradients (3, 4) and (0, 12), of norms 5, 12 and together 13.
+        pytest.param("clipnorm", [[0.6, 0.8], [0, 1]], id="each variable by its norm"),
+        pytest.param("global_clipnorm", [[3 / 13, 4 / 13], [0, 12 / 13]], id="all by one norm"),
+        pytest.param("clipvalue", [[1, 1], [0, 1]], id="each number"),
+    ],
+)
+def test_a_clipped_step_by_hand(key, expected):
+    """Decay is added after clipping: at 1 it moves a kernel by 0.01 more."""
+    gradients = [keras.ops.convert_to_tensor(np.float32(g)) for g in ([3, 4], [0, 12])]
+    variables = [variable("kernel", [1.0, 1.0]), variable("bias", [1.0, 1.0])]
+    SGD(learning_rate=1.0, weight_decay=0.01, **{key: 1.0}).apply(gradients, variables)
+    steps = [1 - keras.ops.convert_to_numpy(v.value) for v in variables]
+    np.testing.assert_allclose(steps[0], np.float32(expected[0]) + 0.01, rtol=1e-5)
+    np.testing.assert_allclose(steps[1], expected[1], rtol=1e-5, atol=1e-7)
+
+
+# === Loss scaling, as of mixed_float16 ===
+
+
+def scaled_step(optimizer, gradient, parameter):
+    gradients = [keras.ops.convert_to_tensor(np.float32(gradient))]
+    if keras.backend.backend() != "jax":
+        optimizer.apply(gradients, [parameter])
+        return
+    state = [v.value for v in optimizer.variables]
+    moved, state = optimizer.stateless_apply(state, gradients, [parameter.value])
+    parameter.assign(moved[0])
+    for held, value in zip(optimizer.variables, state, strict=True):
+        held.assign(value)
+
+
+def test_an_overflow_makes_no_update_and_halves_the_scale():
+    parameter = variable("bias", 1.0)
+    inner = SGD(learning_rate=0.5, use_ema=True, ema_momentum=0.5)
+    optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=8.0)
+    optimizer.build([parameter])
+    scaled_step(optimizer, np.inf, parameter)
+    assert float(parameter.value) == 1
+    assert int(inner.iterations) == 0
+    assert float(inner.velocities[0].value) == 0
+    assert float(optimizer.dynamic_scale.value) == 4
+    # 4 · 2 is the scaled gradient of 2: v = 2, w = 1 − 0.5 · 2
+    scaled_step(optimizer, 8.0, parameter)
+    assert float(parameter.value) == 0
+    assert int(inner.iterations) == 1
+    assert float(inner.velocities[0].value) == 2

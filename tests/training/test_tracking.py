@@ -123,6 +123,44 @@ def test_the_files_of_the_run_are_an_artifact(followed):
     assert artifact.name == "run-abc123"
     assert {entry.path for entry in artifact.manifest.contents} == {"manifest.json"}
     assert json.loads(artifact.metadata) == {"seed": 3, "data": {"train": "abc"}}
+    assert not artifact.use_after_commit
+
+
+def artifacts_of(directory, config):
+    """Name → artifact in W&B's file of a run that trains nothing."""
+    options = {"directory": directory, "config": config, "run_id": directory.name}
+    with tracker.weights_and_biases(**options, mode="offline"):
+        pass
+    found = wandb_file.wait(files(directory)[-1], lambda found: found["exit"] is not None)
+    return {artifact.name: artifact for artifact in found["artifacts"]}
+
+
+def run_directory(directory):
+    directory.mkdir()
+    manifest = {"id": directory.name, "seed": 3, "data": {"train": {"fingerprint": "abc"}}}
+    (directory / "manifest.json").write_text(json.dumps(manifest))
+    (directory / "data.json").write_text('{"train": {"1": ["a", "b"]}}')
+    (directory / "best.keras").write_bytes(b"weights of " + directory.name.encode())
+    return directory
+
+
+def test_lineage_from_data_and_weights_over_the_run_to_its_weights(tmp_path):
+    first, second = run_directory(tmp_path / "one"), run_directory(tmp_path / "two")
+    data = {"data": {"name": "voc"}}
+    one = artifacts_of(first, {**data, "weights": "yolov4-tiny-coco"})
+    assert {name: artifact.use_after_commit for name, artifact in one.items()} == {
+        "data-voc": True, "weights-yolov4-tiny-coco": True, "model-one": False, "run-one": False,
+    }  # fmt: skip
+    assert json.loads(one["data-voc"].metadata) == {"train": {"fingerprint": "abc"}}
+    (weights,) = one["weights-yolov4-tiny-coco"].manifest.contents
+    assert weights.ref.endswith("/yolov4-tiny.weights")
+    assert "cf9fbfd0f6d4" in one["weights-yolov4-tiny-coco"].metadata
+
+    # What one run gives and the next takes is the same artifact: name and content.
+    two = artifacts_of(second, {**data, "weights": str(first)})
+    assert (two["model-one"].use_after_commit, two["model-two"].use_after_commit) == (True, False)
+    assert two["model-one"].digest == one["model-one"].digest != two["model-two"].digest
+    assert two["data-voc"].digest == one["data-voc"].digest
 
 
 def test_a_killed_run_goes_on_as_the_same_run(tmp_path):

@@ -78,14 +78,34 @@ def loader(
 
 
 def training_batches(
-    samples: TrainingSamples, *, start: int = 0, num_threads: int = THREADS
+    samples: TrainingSamples,
+    *,
+    start: int = 0,
+    num_threads: int = THREADS,
+    process: int = 0,
+    processes: int = 1,
+    parts: int = 1,
 ) -> grain.IterDataset:
-    """Batches of training samples, without end, from batch `start` on; see `loader`."""
+    """Batches of training samples, without end, from batch `start` on; see `loader`.
+
+    Args:
+        samples: whose `batch_size` is that of all processes together.
+        start: batches to leave out.
+        num_threads: as for `loader`.
+        process: which share of each batch, in order; the others are not made.
+        processes: how many share a batch evenly.
+        parts: equal pieces, in order, in which a share is given.
+    """
     check_max_boxes(samples.source, samples.max_boxes)
-    batch_size = samples.batch_size
-    made = grain.MapDataset.range(start * batch_size, ENDLESS).map(samples)
-    read = made.to_iter_dataset(_read_options(num_threads, batch_size))
-    return read.batch(batch_size, drop_remainder=True, batch_fn=stacked)
+    share = samples.batch_size // processes
+
+    def make(number: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        batch, row = divmod(number, share)
+        return samples(batch * samples.batch_size + process * share + row)
+
+    made = grain.MapDataset.range(start * share, ENDLESS).map(make)
+    read = made.to_iter_dataset(_read_options(num_threads, share))
+    return read.batch(share // parts, drop_remainder=True, batch_fn=stacked)
 
 
 def evaluation_batches(

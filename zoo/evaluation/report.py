@@ -11,14 +11,16 @@ from rich.table import Table
 
 def print_metrics(metrics: Mapping[str, float], *, title: str, caption: str | None = None) -> None:
     """A table of the COCO numbers on standard output, with what is to be said about them below."""
-    table = Table(title=title)
+    table = Table()
     table.add_column("metric")
     table.add_column("value", justify="right")
     for name, value in metrics.items():
         table.add_row(name, "–" if value < 0 else f"{value:.4f}")
-    Console().print(table)
+    console = Console(highlight=False)
+    console.print(title, style="italic", soft_wrap=True)  # a table would fold it to its width
+    console.print(table)
     if caption:
-        Console(highlight=False).print(caption, style="yellow")
+        console.print(caption, style="yellow")
 
 
 def print_darknet(found: Mapping[str, Any]) -> None:

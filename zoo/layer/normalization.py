@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from zoo.ops.replicas import mean_over_replicas, replicas
+
 
 @keras.saving.register_keras_serializable("zoo")
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -16,6 +18,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
     n / (n − 1) times that, n being the numbers of a channel: cuDNN's rule, so Darknet's on a GPU
     [batchnorm_layer.c:forward_batchnorm_layer_gpu]. Keras learns the biased one, a third less than
     that where n is 4. Channels come last; there is no mask.
+
+    The batch is that of all devices that train together, on any backend and whatever
+    `synchronized` says.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -25,8 +30,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         # In half precision the sum of squares would overflow.
         features = ops.cast(inputs, "float32")
         axes = list(range(len(features.shape) - 1))
-        mean, variance = ops.moments(features, axes=axes, synchronized=self.synchronized)
-        count = ops.cast(ops.size(features) // features.shape[-1], "float32")
+        mean, variance = _moments(features, axes)
+        count = ops.cast(replicas() * (ops.size(features) // features.shape[-1]), "float32")
         unbiased = variance * count / ops.maximum(count - 1, 1)
         for moving, of_batch in ((self.moving_mean, mean), (self.moving_variance, unbiased)):
             moving.assign(moving * self.momentum + of_batch * (1 - self.momentum))
@@ -35,3 +40,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
             epsilon=self.epsilon,
         )  # fmt: skip
         return ops.cast(normalized, self.compute_dtype)
+
+
+def _moments(features: Any, axes: list[int]) -> tuple[Any, Any]:
+    """Mean and biased variance over all replicas; Keras' E(x²) − E(x)² would lose digits."""
+    if replicas() == 1:
+        return ops.moments(features, axes=axes)
+    mean = mean_over_replicas(ops.mean(features, axis=axes))
+    return mean, mean_over_replicas(ops.mean(ops.square(features - mean), axis=axes))

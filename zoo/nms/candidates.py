@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
 from zoo.errors import ZooError, nearest
+from zoo.ops.compile import accelerated
 
 Detections = dict[str, Any]
 
 #: A corner further out is none: scaled to pixels it might be infinite.
 LARGEST = 1e30
 DECAYS = ("gaussian", "linear")
+
+
+SCORE, CLASS = 4, 5  # of a row
 
 
 class Draw(NamedTuple):
@@ -35,8 +41,8 @@ class Draw(NamedTuple):
 class Pool:
     """Pairs that may be detections, drawn best first.
 
-    A pair is a candidate when its score exceeds `score_threshold` and its box is not beyond
-    `LARGEST`, as an untrained network's may be; a score that is no number exceeds nothing.
+    A pair is a candidate when its score exceeds `score_threshold`, its box is not beyond `LARGEST`,
+    as an untrained network's may be, and all scores of the box are numbers.
 
     The k best pairs lie in the k boxes whose best pairs are best. So one maximum a box is taken
     over all scores, and pairs are ranked within k boxes only.
@@ -52,16 +58,25 @@ class Pool:
     def __init__(
         self, boxes: Any, scores: Any, *, size: int, score_threshold: float, multi_label: bool
     ):
-        self.boxes, self.scores = boxes, scores
+        images, self.boxes_each, self.classes = ops.shape(scores)
+        #: Of all images one below the other, and where each image begins.
+        self.boxes = ops.reshape(boxes, (-1, 4))
+        self.scores = ops.reshape(scores, (-1, self.classes))
+        self.begin = self.boxes_each * ops.arange(images, dtype="int32")
         self.size, self.threshold, self.multi_label = size, max(score_threshold, 0.0), multi_label
-        self.classes = scores.shape[-1]
-        best = _best_class(scores)
+        best = ops.max(scores, axis=-1)  # of a box with NaN whatever the backend makes of it
         finite = ops.all(ops.abs(boxes) < LARGEST, axis=-1)
         best = ops.where(ops.logical_and(finite, best > self.threshold), best, 0.0)
         # Fewer boxes than `size` are filled up; what is drawn from the filling scores 0.
-        filling = ops.zeros((ops.shape(scores)[0], size), dtype=best.dtype)
+        filling = ops.zeros((images, size), dtype=best.dtype)
         #: Best score of each box, 0 where it has no candidate, (batch, n + size).
         self.best = ops.concatenate([best, filling], axis=-1)
+
+    def image(self, index: Any) -> Pool:
+        """The pool of one image, a batch of one."""
+        one = copy.copy(self)
+        one.begin, one.best = self.begin[index][None], self.best[index][None]
+        return one
 
     def start(self) -> tuple[Any, Any]:
         """Before the first pair, as `last` of a draw."""
@@ -82,58 +97,36 @@ class Pool:
         found, position = top_k(ops.reshape(scores, (batch, self.size * self.classes)), self.size)
         row = ops.take_along_axis(row, position // self.classes, axis=1)
         label = position % self.classes
-        corners = ops.take_along_axis(self.boxes, row[..., None], axis=1)
+        corners = ops.take(self.boxes, row + self.begin[:, None], axis=0)
         rows = [*(corners[..., side] for side in range(4)), found, ops.cast(label, found.dtype)]
         last = _last(found, row * self.classes + label)
         left = ops.max(_behind(scores, place, last), axis=-1)
         return Draw(ops.stack(rows), last, looked_at, left)
 
-    def count(self) -> Any:
-        """How many candidates each image has, int32 (batch,)."""
-        boxes = ops.sum(ops.cast(self.best > 0, "int32"), axis=-1)
-        if not self.multi_label:
-            return boxes
-        return ops.cond(ops.all(boxes <= self.size), self._count_in_few, self._count_in_all)
+    def drawn(self, draw: Draw) -> Any:
+        """Candidates of a first draw, and one more if others are left, int32 (batch,)."""
+        found = ops.sum(ops.cast(draw.rows[SCORE] > 0, "int32"), axis=-1)
+        return found + self.left(self.best, draw)
+
+    def left(self, best: Any, draw: Draw) -> Any:
+        """1 where a draw from `best` has left a candidate, int32 (batch,)."""
+        return ops.cast(ops.any(taken(best, draw) > 0, axis=-1), "int32")
 
     def _candidates_of(self, best: Any) -> tuple[Any, Any, Any]:
         """The best boxes in their own order, clipped to those there are, and their candidates."""
         _, looked_at = top_k(best, self.size)
         looked_at = ops.sort(looked_at, axis=-1)  # of equal scores the first box comes first
-        row = ops.minimum(looked_at, ops.cast(ops.shape(self.scores)[1], "int32") - 1)
-        scores = ops.take_along_axis(self.scores, row[..., None], axis=1)
+        row = ops.minimum(looked_at, self.boxes_each - 1)
+        scores = ops.take(self.scores, row + self.begin[:, None], axis=0)
         open_ = ops.take_along_axis(best, looked_at, axis=1) > 0
+        # A sum is a number only if all its parts are.
+        open_ = ops.logical_and(open_, ops.isfinite(ops.sum(scores, axis=-1)))
         candidate = ops.logical_and(open_[..., None], scores > self.threshold)
         scores = ops.where(candidate, scores, 0.0)
         if not self.multi_label:
             first = ops.cast(ops.argmax(scores, axis=-1), "int32")[..., None]
             scores = ops.where(ops.arange(self.classes, dtype="int32") == first, scores, 0.0)
         return looked_at, row, scores
-
-    def _count_in_few(self) -> Any:
-        _, _, scores = self._candidates_of(self.best)
-        return ops.sum(ops.cast(scores > 0, "int32"), axis=(1, 2))
-
-    def _count_in_all(self) -> Any:
-        # Image by image: a mask of all pairs of a batch is as large as the scores.
-        def count(image: Any) -> Any:
-            best, scores = image
-            inside = best[: ops.shape(scores)[0], None] > 0
-            candidate = ops.logical_and(inside, scores > self.threshold)
-            # Floats are added up faster; exact up to 2²⁴ boxes.
-            return ops.cast(ops.sum(ops.sum(ops.cast(candidate, "float32"), axis=0)), "int32")
-
-        return ops.map(count, (self.best, self.scores))
-
-
-def _best_class(scores: Any) -> Any:
-    """The highest score of each box, (batch, n), as if what is no number were 0."""
-    # The bare maximum is several times faster than one over masked scores, and a sum tells
-    # whether it may be trusted: a CPU's maximum drops NaN, and what came before it.
-    return ops.cond(
-        ops.isnan(ops.sum(scores)),
-        lambda: ops.max(ops.where(ops.isnan(scores), 0.0, scores), axis=-1),
-        lambda: ops.max(scores, axis=-1),
-    )
 
 
 def _last(found: Any, place: Any) -> tuple[Any, Any]:
@@ -147,6 +140,35 @@ def _behind(scores: Any, place: Any, after: tuple[Any, Any]) -> Any:
     score, last = (x[:, None, None] for x in after)
     behind = ops.logical_or(scores < score, ops.logical_and(scores == score, place > last))
     return ops.where(behind, scores, 0.0)
+
+
+def taken(best: Any, draw: Draw) -> Any:
+    """Best score of each box after a draw: only where it looked is less left."""
+    image = ops.arange(ops.shape(best)[0], dtype="int32")[:, None]
+    image = ops.broadcast_to(image, ops.shape(draw.looked_at))
+    where = ops.reshape(ops.stack([image, draw.looked_at], axis=-1), (-1, 2))
+    return ops.scatter_update(best, where, ops.reshape(draw.left, (-1,)))
+
+
+def by_image(suppress: Callable[[Pool], tuple[Any, Any, Any]], pool: Pool) -> tuple[Any, Any, Any]:
+    """`suppress` of a pool: one image after another on a CPU, all at once on an accelerator.
+
+    Loops over a batch go on until its slowest image is done, and a CPU does the work of all.
+
+    Args:
+        suppress: pool → rows (6, batch, k), and two numbers (batch,).
+        pool: of all images.
+    """
+    images = ops.shape(pool.begin)[0]
+    if accelerated() or images == 1:
+        return suppress(pool)
+
+    def one(index: Any) -> tuple[Any, ...]:
+        rows, *numbers = suppress(pool.image(index))
+        return rows[:, 0], *(number[0] for number in numbers)
+
+    rows, *numbers = ops.map(one, ops.arange(images, dtype="int32"))
+    return ops.transpose(rows, (1, 0, 2)), *numbers
 
 
 def check_limits(**limits: int | None) -> None:
@@ -185,7 +207,8 @@ def detections(rows: Any, count: Any, candidates: Any) -> Detections:
     Returns:
         boxes xyxy (batch, k, 4), scores (batch, k), classes int32 (batch, k), in falling order of
         score and zero from `count` on; count, int32 (batch,); candidates, int32 (batch,): how many
-        pairs scored more than the threshold, looked at or not.
+        were found until NMS was done, and one more if others are left: more than `max_candidates`
+        where it did not look at all.
     """
     valid = ops.arange(ops.shape(rows)[2])[None] < count[:, None]
     rows = ops.where(valid[None], rows, 0.0)

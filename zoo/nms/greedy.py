@@ -7,12 +7,21 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from zoo.nms.candidates import Detections, Draw, Pool, check_limits, detections
+from zoo.nms.candidates import (
+    CLASS,
+    SCORE,
+    Detections,
+    Draw,
+    Pool,
+    by_image,
+    check_limits,
+    detections,
+    taken,
+)
 from zoo.nms.overlap import Suppresses, by_distance_iou, by_iou
 
 #: Candidates that are ranked at once, and of these, candidates that are settled at once.
-CHUNK, BLOCK = 512, 64
-SCORE, CLASS = 4, 5  # of a row
+CHUNK, BLOCK = 256, 64
 
 
 def greedy(
@@ -65,24 +74,35 @@ def greedy(
         class_agnostic,
         max_per_class,
     )
+    suppress = partial(_greedy, rule, max_candidates=max_candidates, max_detections=max_detections)
+    return detections(*by_image(suppress, pool))
+
+
+def _greedy(
+    rule: Rule, pool: Pool, *, max_candidates: int, max_detections: int
+) -> tuple[Any, Any, Any]:
+    """Kept rows (6, batch, k), their number, and that of the candidates."""
     count = ops.sum(ops.zeros_like(pool.best, dtype="int32"), axis=-1)
     kept = ops.zeros((6, ops.shape(pool.best)[0], max_detections), dtype=pool.best.dtype)
+    size = pool.size
 
-    def unfinished(number: Any, draw: Any, best: Any, kept: Any, count: Any) -> Any:
+    def unfinished(number: Any, draw: Any, best: Any, kept: Any, count: Any, seen: Any) -> Any:
         more = ops.logical_or(number == 0, draw.last[0] > 0)
         open_ = ops.any(ops.logical_and(more, count < max_detections))
         return ops.logical_and(open_, number * size < max_candidates)
 
-    def next_chunk(number: Any, draw: Any, best: Any, kept: Any, count: Any) -> tuple[Any, ...]:
-        best = ops.cond(number > 0, lambda: _taken(best, draw), lambda: best)
+    def next_chunk(
+        number: Any, draw: Any, best: Any, kept: Any, count: Any, seen: Any
+    ) -> tuple[Any, ...]:
+        best = ops.cond(number > 0, lambda: taken(best, draw), lambda: best)
         draw = pool.draw(best, draw.last)
         rows = _first(draw.rows, max_candidates - number * size)
         kept, count = _settle_chunk(rule, rows, kept, count)
-        return number + 1, draw, best, kept, count
+        return number + 1, draw, best, kept, count, seen + _number(draw.rows[SCORE] > 0)
 
-    state = (0, _nothing(pool), pool.best, kept, count)
-    *_, kept, count = ops.while_loop(unfinished, next_chunk, state)
-    return detections(kept, count, pool.count())
+    state = (0, _nothing(pool), pool.best, kept, count, count)
+    _, draw, best, kept, count, seen = ops.while_loop(unfinished, next_chunk, state)
+    return kept, count, seen + pool.left(best, draw)
 
 
 class Rule(NamedTuple):
@@ -108,14 +128,6 @@ def _nothing(pool: Pool) -> Draw:
     looked_at = ops.cast(ops.zeros_like(pool.best[:, : pool.size]), "int32")
     left = ops.zeros_like(pool.best[:, : pool.size])
     return Draw(ops.stack([left] * 6), pool.start(), looked_at, left)
-
-
-def _taken(best: Any, draw: Draw) -> Any:
-    """Best score of each box after a draw: only where it looked is less left."""
-    image = ops.arange(ops.shape(best)[0], dtype="int32")[:, None]
-    image = ops.broadcast_to(image, ops.shape(draw.looked_at))
-    where = ops.reshape(ops.stack([image, draw.looked_at], axis=-1), (-1, 2))
-    return ops.scatter_update(best, where, ops.reshape(draw.left, (-1,)))
 
 
 def _first(rows: Any, number: Any) -> Any:

@@ -7,12 +7,20 @@ from typing import Any
 
 from keras import ops
 
-from zoo.nms.candidates import Detections, Pool, check_decay, check_limits, detections, top_k
+from zoo.nms.candidates import (
+    CLASS,
+    SCORE,
+    Detections,
+    Pool,
+    check_decay,
+    check_limits,
+    detections,
+    top_k,
+)
 from zoo.nms.overlap import iou
 
 #: Candidates that are compared with all others at once: it bounds the memory.
 BLOCK = 64
-SCORE, CLASS = 4, 5  # of a row
 
 
 def fast(
@@ -32,10 +40,10 @@ def fast(
     Removes somewhat more than greedy suppression. Arguments and result as `matrix`.
     """
     limits = _limits(max_candidates, max_detections, max_per_class)
-    pool, rows = _candidates(boxes, scores, score_threshold, max_candidates, multi_label)
+    rows, seen = _candidates(boxes, scores, score_threshold, max_candidates, multi_label)
     highest = _highest_overlap(rows, class_agnostic)
     kept = ops.where(highest <= iou_threshold, rows[SCORE], 0.0)
-    return _ranked(pool, rows, kept, **limits)
+    return _ranked(rows, seen, kept, **limits)
 
 
 def matrix(
@@ -77,7 +85,7 @@ def matrix(
     """
     check_decay(decay)
     limits = _limits(max_candidates, max_detections, max_per_class)
-    pool, rows = _candidates(boxes, scores, score_threshold, max_candidates, multi_label)
+    rows, seen = _candidates(boxes, scores, score_threshold, max_candidates, multi_label)
     highest = _highest_overlap(rows, class_agnostic)[:, None, :]
 
     def lowest_ratio(overlap: Any, better: Any) -> Any:
@@ -92,8 +100,8 @@ def matrix(
 
     decays = _for_each(rows, class_agnostic, lowest_ratio)
     lowered = rows[SCORE] * ops.minimum(decays, 1.0)
-    lowered = ops.where(lowered > pool.threshold, lowered, 0.0)
-    return _ranked(pool, rows, lowered, **limits)
+    lowered = ops.where(lowered > max(score_threshold, 0.0), lowered, 0.0)
+    return _ranked(rows, seen, lowered, **limits)
 
 
 def _limits(max_candidates: int, max_detections: int, max_per_class: int | None) -> dict[str, int]:
@@ -106,12 +114,13 @@ def _limits(max_candidates: int, max_detections: int, max_per_class: int | None)
 
 def _candidates(
     boxes: Any, scores: Any, score_threshold: float, max_candidates: int, multi_label: bool
-) -> tuple[Pool, Any]:
+) -> tuple[Any, Any]:
+    """The best pairs as rows, and how many there were."""
     size = -(-max_candidates // BLOCK) * BLOCK
     pool = Pool(boxes, scores, size=size, score_threshold=score_threshold, multi_label=multi_label)
-    rows = pool.draw(pool.best, pool.start()).rows
+    draw = pool.draw(pool.best, pool.start())
     inside = ops.arange(size) < max_candidates
-    return pool, ops.where(inside[None, None], rows, 0.0)
+    return ops.where(inside[None, None], draw.rows, 0.0), pool.drawn(draw)
 
 
 def _highest_overlap(rows: Any, class_agnostic: bool) -> Any:
@@ -151,7 +160,7 @@ def _for_each(rows: Any, class_agnostic: bool, reduce: Callable[[Any, Any], Any]
 
 
 def _ranked(
-    pool: Pool, rows: Any, scores: Any, *, max_detections: int, max_per_class: int
+    rows: Any, seen: Any, scores: Any, *, max_detections: int, max_per_class: int
 ) -> Detections:
     """The best rows by their new scores, at most so many of a class; 0 removes a row."""
     size = rows.shape[2]
@@ -168,7 +177,7 @@ def _ranked(
     missing = max_detections - min(max_detections, size)
     rows = ops.pad(rows, ((0, 0), (0, 0), (0, missing)))
     count = ops.sum(ops.cast(scores > 0, "int32"), axis=-1)
-    return detections(rows, count, pool.count())
+    return detections(rows, count, seen)
 
 
 def _number(which: Any) -> Any:

@@ -6,10 +6,8 @@ from typing import Any
 
 from keras import ops
 
-from zoo.nms.candidates import Detections, Pool, check_decay, check_limits, detections
+from zoo.nms.candidates import CLASS, SCORE, Detections, Pool, check_decay, check_limits, detections
 from zoo.nms.overlap import iou
-
-SCORE, CLASS = 4, 5  # of a row
 
 
 def soft(
@@ -55,7 +53,8 @@ def soft(
     pool = Pool(
         boxes, scores, size=max_candidates, score_threshold=score_threshold, multi_label=multi_label
     )
-    rows = pool.draw(pool.best, pool.start()).rows
+    draw = pool.draw(pool.best, pool.start())
+    rows = draw.rows
     place = ops.arange(max_candidates, dtype="int32")[None]
     slots = ops.arange(max_detections, dtype="int32")
     room = max_candidates if max_per_class is None else max_per_class
@@ -86,4 +85,4 @@ def soft(
     state = (0, rows[SCORE], left, nothing)
     *_, taken = ops.while_loop(unfinished, take_best, state)
     count = ops.sum(ops.cast(taken[SCORE] > 0, "int32"), axis=-1)
-    return detections(taken, count, pool.count())
+    return detections(taken, count, pool.drawn(draw))

@@ -50,3 +50,19 @@ def _tensorflow(function: Callable[..., Any]) -> Callable[..., Any]:
         return compiled(*tf.nest.map_structure(separate, arguments))
 
     return run
+
+
+def accelerated() -> bool:
+    """Whether the backend computes on something other than a CPU."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU") + tf.config.list_physical_devices("TPU"))
+    if backend == "jax":
+        import jax
+
+        return bool(jax.default_backend() != "cpu")
+    import torch
+
+    return bool(torch.cuda.is_available())

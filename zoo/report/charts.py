@@ -116,7 +116,7 @@ def bars(values: Sequence[float], labels: Sequence[Any], *, x: str, y: str) -> s
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel=x, ylabel=y)
 
-    return _svg(draw, (4.4, 2.6), name=f"bars {x} {y}")
+    return _svg(draw, (3.2, 2.7), name=f"bars {x} {y}")
 
 
 def density(counts: Sequence[Sequence[int]], *, x: str, y: str, down: bool) -> str:
@@ -131,7 +131,7 @@ def density(counts: Sequence[Sequence[int]], *, x: str, y: str, down: bool) -> s
         if down:
             axes.invert_yaxis()
 
-    return _svg(draw, (2.8, 2.6), name=f"density {x} {y}")
+    return _svg(draw, (3.0, 2.7), name=f"density {x} {y}")
 
 
 def confusion(matrix: np.ndarray, names: Sequence[str]) -> str:

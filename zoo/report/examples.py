@@ -11,6 +11,10 @@ from zoo.report.html import picture, section
 
 KEY = '<p class="note key"><i></i>detected, with class and score<i class="t"></i>ground truth</p>'
 HEADINGS = {"worst": "Worst", "best": "Best"}
+#: Height of a picture on the page, and of what is written on it; `style.css` has the first too.
+SHOWN, LETTERS = 250, 12
+#: From this share of the width on what is written ends with its box, not to be cut off.
+LAST = 0.8
 
 
 def examples(evaluation: Mapping[str, Any], folder: Path) -> str:
@@ -28,7 +32,7 @@ def examples(evaluation: Mapping[str, Any], folder: Path) -> str:
 def _scene(row: Mapping[str, Any], names: Sequence[str], folder: Path) -> str:
     width, height = row["width"], row["height"]
     boxes = [
-        _box(box, names, width, height, kind) for kind in ("truth", "found") for box in row[kind]
+        _box(box, names, (width, height), kind) for kind in ("truth", "found") for box in row[kind]
     ]
     caption = f"{row['id']}: {row['TP']} right, {row['FP']} wrong, {row['FN']} missed"
     return (
@@ -38,8 +42,10 @@ def _scene(row: Mapping[str, Any], names: Sequence[str], folder: Path) -> str:
     )
 
 
-def _box(box: Sequence[float], names: Sequence[str], width: int, height: int, kind: str) -> str:
+def _box(box: Sequence[float], names: Sequence[str], sides: tuple[int, int], kind: str) -> str:
     """A box with a tooltip; what was detected has its name on it too."""
+    width, height = sides
+    letters = LETTERS * height / SHOWN  # in pixels of the image, whatever its size
     label, left, top, right, bottom = int(box[0]), *box[1:5]
     x, y = left * width, top * height
     text = escape(names[label] + (f" {box[5]:.2f}" if kind == "found" else ""))
@@ -47,5 +53,11 @@ def _box(box: Sequence[float], names: Sequence[str], width: int, height: int, ki
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{(right - left) * width:.1f}"'
         f' height="{(bottom - top) * height:.1f}"><title>{text}</title></rect>'
     )
-    written = f'<text x="{max(x, 0) + 3:.1f}" y="{max(y, 0) + 12:.1f}">{text}</text>'
+    at, anchor = max(x, 0) + letters / 4, "start"
+    if left > LAST:
+        at, anchor = min(right, 1) * width - letters / 4, "end"
+    written = (
+        f'<text x="{at:.1f}" text-anchor="{anchor}" y="{max(y, 0) + letters:.1f}"'
+        f' font-size="{letters:.1f}" stroke-width="{letters / 4:.1f}">{text}</text>'
+    )
     return f'<g class="{kind}">{shape}{written if kind == "found" else ""}</g>'

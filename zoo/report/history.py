@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.report.charts import Series, lines
-from zoo.report.html import columns, figure, section
+from zoo.report.html import columns, figure, section, table
 
 LOSSES = {
     "loss": "total", "box_loss": "box", "objectness_loss": "objectness", "class_loss": "class",
@@ -27,8 +27,17 @@ def section_of(directory: Path) -> str:
         (_series(records, x, SCORES), "Scores on the validation split."),
         (_series(records, x, {"learning_rate": "learning rate"}), "Learning rate."),
     ]
-    shown = [figure(lines(series, x=x), caption) for series, caption in charts if series]
+    shown = [_chart(series, x, caption) for series, caption in charts if series]
     return section("Training", columns(*shown), anchor="training")
+
+
+def _chart(series: dict[str, Series], x: str, caption: str) -> str:
+    """Curves; of a single point there is none, so its numbers are said."""
+    if any(len(xs) > 1 for xs, _ in series.values()):
+        return figure(lines(series, x=x), caption)
+    rows = [[label, f"{ys[0]:.3g}"] for label, (_, ys) in series.items()]
+    ((at, *_), _) = next(iter(series.values()))
+    return figure(table(["", f"at {x} {at:g}, the only one"], rows), caption)
 
 
 def read(directory: Path) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import yaml
 from zoo.report import history, scores
 from zoo.report.examples import examples
 from zoo.report.html import document, facts, figure, note, picture, section
+from zoo.report.labels import training_labels
 
 FILE = "report.html"
 #: Pictures that a run may leave, and what is on them.
@@ -37,15 +38,16 @@ def write_report(directory: str | Path) -> Path:
         The path of the page.
     """
     directory = Path(directory)
-    evaluation = _json(directory / "evaluation.json")
+    evaluation, manifest = _json(directory / "evaluation.json"), _json(directory / "manifest.json")
     first, *rest = scores.sections(_json(directory / "metrics.json"), evaluation)
     sections = [
         first,
         history.section_of(directory),
         examples(evaluation, directory / "pictures"),
         *rest,
+        training_labels(manifest),
         *_pictures(directory),
-        *_origin(directory),
+        *_origin(directory, manifest),
     ]
     body = "".join(sections) or note("This run directory has nothing to report yet.")
     path = directory / FILE
@@ -78,8 +80,8 @@ def _pictures(directory: Path) -> list[str]:
     ]
 
 
-def _origin(directory: Path) -> list[str]:
-    manifest, config = _json(directory / "manifest.json"), _config(directory)
+def _origin(directory: Path, manifest: Mapping[str, Any]) -> list[str]:
+    config = _config(directory)
     without = {key: value for key, value in manifest.items() if key != "config"}
     text = yaml.safe_dump(config, sort_keys=False) if config else ""
     return [

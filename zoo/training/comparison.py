@@ -35,7 +35,13 @@ def _said(value: Any) -> str:
 
 
 def verdict(before: float, now: float, *, tolerance: float) -> str:
-    """Whether a number came out again."""
+    """Whether a number came out again.
+
+    Args:
+        before: the number to reproduce.
+        now: what came out.
+        tolerance: greatest difference that counts as reproduced.
+    """
     if before == now:
         return IDENTICAL
     return WITHIN if abs(before - now) <= tolerance else NOT
@@ -46,14 +52,18 @@ def verdicts(
 ) -> dict[str, dict[str, Any]]:
     """For each metric its value before and in the runs, their spread and the verdict.
 
+    Of several runs the spread counts too: a number is reproduced as well where another run with
+    another seed would be as far from their mean.
+
     Args:
         before: the metrics to reproduce.
         runs: metrics of the runs; the first has the seed of the run to reproduce, if one has.
         tolerance: greatest difference between before and the first that counts as reproduced.
 
     Returns:
-        metric → `{"before", "now", "difference", "verdict"}`, and from two runs on also `"mean"`
-        and `"interval"`, half the width of the 95 % confidence interval of the mean.
+        metric → `{"before", "now", "difference", "verdict"}`, and from two runs on also `"mean"`,
+        `"interval"` and `"spread"`: half the widths of the 95 % confidence interval of the mean,
+        and of the 95 % prediction interval of one more run.
     """
     table = {}
     for name, value in before.items():
@@ -65,7 +75,10 @@ def verdicts(
             "verdict": verdict(value, values[0], tolerance=tolerance),
         }
         if len(values) > 1:
-            table[name] |= {"mean": statistics.fmean(values), "interval": interval(values)}
+            mean = statistics.fmean(values)
+            table[name] |= {"mean": mean, "interval": interval(values), "spread": spread(values)}
+            if table[name]["verdict"] == NOT and abs(value - mean) <= spread(values):
+                table[name]["verdict"] = WITHIN
     return table
 
 
@@ -74,6 +87,14 @@ def interval(values: Sequence[float]) -> float:
     freedom = len(values) - 1
     quantile = STUDENT[freedom - 1] if freedom <= len(STUDENT) else NORMAL
     return quantile * statistics.stdev(values) / math.sqrt(len(values))
+
+
+def spread(values: Sequence[float]) -> float:
+    """Half the width of the 95 % prediction interval of one more value, by Student's t.
+
+    √(1 + n) of `interval`: the mean is uncertain, and so is the value.
+    """
+    return interval(values) * math.sqrt(1 + len(values))
 
 
 def worst(found: Sequence[str]) -> str:

@@ -8,22 +8,48 @@ import keras
 
 from zoo.data.loader import THREADS, training_batches
 from zoo.data.training import TrainingSamples
+from zoo.training.devices import Devices
 
 
-def fit_batches(samples: TrainingSamples, *, start: int = 0, num_threads: int = THREADS) -> Any:
+def fit_batches(
+    samples: TrainingSamples,
+    *,
+    start: int = 0,
+    num_threads: int = THREADS,
+    devices: Devices | None = None,
+) -> Any:
     """Batches of training samples for `fit`, without end, from batch `start` on.
 
-    Keras takes the Grain dataset of `training_batches` as it is, on any backend. Only where inputs
-    have several sizes, on TensorFlow, would it fix all to the size of the first two batches.
+    Keras takes the Grain dataset of `training_batches` as it is, on any backend, and shares it out
+    among the devices of JAX. On TensorFlow it would fix inputs of several sizes to that of the
+    first two batches, and several devices want their parts one by one.
     """
-    batches = training_batches(samples, start=start, num_threads=num_threads)
-    if keras.backend.backend() != "tensorflow" or len(samples.sizes) == 1:
-        return batches
+    devices = devices or Devices()
+    parts = devices.count // devices.processes if devices.strategy else 1
+    batches = training_batches(
+        samples,
+        start=start,
+        num_threads=num_threads,
+        process=devices.process,
+        processes=devices.processes,
+        parts=parts,
+    )
+    if devices.strategy:
+        data = _tensorflow(samples, batches, samples.batch_size // devices.count)
+        return devices.strategy.distribute_datasets_from_function(lambda context: data)
+    if keras.backend.backend() == "tensorflow" and len(samples.sizes) > 1:
+        return _tensorflow(samples, batches, samples.batch_size)
+    return batches
+
+
+def _tensorflow(samples: TrainingSamples, batches: Any, number: int) -> Any:
+    """Batches of `number` images as a `tf.data.Dataset`."""
     import tensorflow as tf
 
-    rows, number = samples.max_boxes, samples.batch_size
+    rows = samples.max_boxes
+    sides = samples.sizes[0] if len(samples.sizes) == 1 else (None, None)
     signature = (
-        tf.TensorSpec((number, None, None, 3), tf.float32),
+        tf.TensorSpec((number, *sides, 3), tf.float32),
         {
             "boxes": tf.TensorSpec((number, rows, 4), tf.float32),
             "classes": tf.TensorSpec((number, rows), tf.int32),

@@ -75,7 +75,7 @@ def new_manifest(cfg: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
         "status": "running",
         "started": now(),
         "resumed": [],
-        "command": ["python", "-m", *_command()],
+        "command": ["python", "-m", *command_line()],
         "config": dict(cfg),
         "config_sha256": config_sha256(cfg),
         "seed": cfg["seed"],
@@ -90,7 +90,7 @@ def new_manifest(cfg: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
     }
 
 
-def _command() -> list[str]:
+def command_line() -> list[str]:
     """Module and arguments, without the folder that the module lies in."""
     module = getattr(sys.modules.get("__main__"), "__spec__", None)
     return [module.name if module else Path(sys.argv[0]).name, *sys.argv[1:]]
@@ -144,24 +144,29 @@ def check(manifest: Any, where: str) -> None:
     version = manifest.get("version") if isinstance(manifest, Mapping) else None
     if version != VERSION:
         raise ZooError(f"{where} has version {version!r}; this zoo reads version {VERSION}")
-    _check(manifest, SCHEMA, where)
+    check_against(manifest, SCHEMA, where)
     if manifest["status"] not in STATUS:
         raise ZooError(f"{where}: status {manifest['status']!r}; there are: {', '.join(STATUS)}")
 
 
-def _check(value: Any, schema: Any, where: str) -> None:
+def check_against(value: Any, schema: Any, where: str) -> None:
+    """Compare plain data with a schema, whose form is that of `SCHEMA`.
+
+    Raises:
+        ZooError: a key that is missing, unknown or of another type.
+    """
     if isinstance(schema, dict):
-        _check(value, (dict,), where)
+        check_against(value, (dict,), where)
         for key in schema.keys() - value.keys():
             raise ZooError(f"{where} lacks {key!r}")
         for key in value.keys() - schema.keys():
             raise ZooError(f"{where} has an unknown key {key!r}; {nearest(key, schema)}")
         for key, of_key in schema.items():
-            _check(value[key], of_key, f"{where}: {key}")
+            check_against(value[key], of_key, f"{where}: {key}")
     elif isinstance(schema, list):
-        _check(value, (list,), where)
+        check_against(value, (list,), where)
         for item in value:
-            _check(item, schema[0], f"{where}[]")
+            check_against(item, schema[0], f"{where}[]")
     elif not isinstance(value, schema) or (isinstance(value, bool) and bool not in schema):
         kinds = " or ".join(kind.__name__ for kind in schema)
         raise ZooError(f"{where} is {value!r}, not {kinds}")

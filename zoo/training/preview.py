@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import supervision as sv
 from rich.console import Console
@@ -18,8 +19,11 @@ from zoo.data.sources import open_source
 from zoo.data.training import TrainingSamples, network_input, training_samples
 from zoo.errors import ZooError
 from zoo.evaluation.pictures import write_picture
+from zoo.training.atomic import replacing
 
 COLUMNS, ROWS = 4, 3  # of a contact sheet
+#: The longer side of a sample in `batches.png`, pixels.
+SIDE = 320
 SHARES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 #: Sides of squares, pixels, between which COCO calls an object medium [cocoapi].
 MEDIUM = (32, 96)
@@ -60,15 +64,46 @@ def browse(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     return statistics
 
 
-def drawn(samples: TrainingSamples, position: int, class_names: Sequence[str]) -> np.ndarray:
-    """The input at a position with its boxes and class names, uint8 (height, width, 3) RGB."""
+def save_first_batches(cfg: Mapping[str, Any], source: Source, path: Path, *, steps: int) -> None:
+    """The first samples of a run as one picture, the same however often the run starts.
+
+    Args:
+        cfg: plain `conf/train.yaml`.
+        source: the training split.
+        path: PNG file to write; one that is there already is that of the run.
+        steps: batches of an epoch.
+    """
+    if path.is_file():
+        return
+    samples = training_samples(cfg, source, steps=steps)
+    positions = range(COLUMNS * ROWS)
+    cells = [drawn(samples, position, source.class_names, side=SIDE) for position in positions]
+    picture = cv2.imencode(".png", np.ascontiguousarray(contact_sheet(cells)[..., ::-1]))[1]
+    with replacing(path) as file:
+        file.write_bytes(picture.tobytes())
+
+
+def drawn(
+    samples: TrainingSamples, position: int, class_names: Sequence[str], *, side: int | None = None
+) -> np.ndarray:
+    """The input at a position with its boxes and class names, uint8 (height, width, 3) RGB.
+
+    Args:
+        samples: of the training.
+        position: which of them.
+        class_names: of the data.
+        side: the longer one of the picture, pixels; None: of the input.
+    """
     x, y = samples(position)
     if x.dtype != np.uint8:
         x = (x * 255 + 0.5).astype(np.uint8)
+    scale = side / max(x.shape[:2]) if side else 1
+    if scale != 1:
+        x = cv2.resize(x, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     scene = np.ascontiguousarray(x[..., ::-1])
     real = y["classes"] >= 0
     classes = y["classes"][real]
-    boxes = sv.Detections(xyxy=y["boxes"][real], class_id=classes.astype(int))
+    boxes = sv.Detections(xyxy=y["boxes"][real] * scale, class_id=classes.astype(int))
     names = [class_names[index] for index in classes]
     scene = sv.BoxAnnotator(thickness=1).annotate(scene, boxes)
     scene = sv.LabelAnnotator(text_scale=0.35, text_padding=2).annotate(scene, boxes, names)

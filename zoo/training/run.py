@@ -26,12 +26,15 @@ from zoo.report.page import write_report
 from zoo.training.atomic import write_text
 from zoo.training.callbacks import BestAndLast, Evaluation, ShortEpoch, SwapAverages
 from zoo.training.checkpoint import Checkpoint
+from zoo.training.devices import Devices, devices_of
 from zoo.training.feeding import fit_batches
 from zoo.training.interruption import Interruption
 from zoo.training.journal import Journal, cut_back
 from zoo.training.manifest import read_manifest
+from zoo.training.preview import save_first_batches
 from zoo.training.progress import TrainingProgress
 from zoo.training.record import Record
+from zoo.training.replicated import sum_gradients_first
 from zoo.training.resumption import resume_point
 from zoo.training.saving import Checkpoints
 from zoo.training.schedules.updates import PerUpdate
@@ -48,7 +51,7 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
     """Train as `cfg` says (see `conf/train.yaml`) and leave everything in `directory`.
 
     Writes config.yaml, manifest.json, data.json, metrics.jsonl, checkpoints, last.keras,
-    best.keras, metrics.json and examples.png.
+    best.keras, metrics.json, batches.png and examples.png. Of several processes the first one does.
 
     Returns:
         The COCO numbers of the best checkpoint on the validation split.
@@ -57,12 +60,16 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
         ZooError: something in the config or in the data does not fit, or the disk is full.
         Interrupted: SIGTERM or Ctrl-C came; the state is saved.
     """
+    devices = devices_of(cfg)
+    if cfg.get("devices"):
+        cfg = {**cfg, "devices": devices.count}  # how many "all" were is part of the run
     resumed = resume_point(cfg, directory)
     if resumed and (manifest := read_manifest(directory))["status"] == "finished":
         log.info("the run in %s is finished; nothing to go on with", directory)
         return manifest["metrics"]
     try:
-        return _train(cfg, directory, resumed)
+        with devices.place(directory) as place, devices.training():
+            return _train(cfg, place, resumed, devices)
     except OSError as error:
         if error.errno not in DISK:
             raise
@@ -72,7 +79,9 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
         ) from error
 
 
-def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) -> dict[str, float]:
+def _train(
+    cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None, devices: Devices
+) -> dict[str, float]:
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / "config.yaml", yaml.safe_dump(dict(cfg), sort_keys=False))
     keras.utils.set_random_seed(cfg["seed"])
@@ -81,31 +90,29 @@ def _train(cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None) 
     sources = {split: open_source(cfg["data"], split) for split in ("train", "val")}
     if sources["train"].fingerprint == sources["val"].fingerprint:
         log.warning("training and validation images are the same: scores will tell nothing")
-    # A run that goes on takes its weights from the checkpoint.
-    detector = detector_for({**cfg, "weights": None} if resumed else cfg, sources["train"])
     steps = _steps(cfg, sources["train"])
+    with devices.building():
+        # A run that goes on takes its weights from the checkpoint.
+        detector = detector_for({**cfg, "weights": None} if resumed else cfg, sources["train"])
+        _compile(detector, cfg, total_steps=steps * cfg["epochs"], devices=devices)
     warn_of_unfit_anchors(
         sources["train"], cfg["model"]["head"], detector.image_size, detector.resize
     )
-    detector.compile(
-        optimizer=_optimizer(cfg, total_steps=steps * cfg["epochs"]),
-        # On a CPU XLA slows convolutions: there only the loss is compiled, by the detector.
-        jit_compile=_on_accelerator(),
-    )
-    detector.optimizer.build(detector.trainable_variables)
     record = (
         Record.of_resumed_run(directory, sources, resumed)
         if resumed
         else Record.of_new_run(cfg, directory, sources, detector, steps)
     )
-    cut_back(directory, resumed.facts["sizes"] if resumed else {})
+    cut_back(directory, resumed.facts["sizes"] if resumed and devices.process == 0 else {})
     best = BestAndLast(directory, best=resumed.facts["best"] if resumed else None)
     interruption = Interruption()
     with record.following(), interruption.listening():
         with _tracked(cfg, record) as trackers, clear_errors():
+            save_first_batches(cfg, sources["train"], directory / "batches.png", steps=steps)
             checkpoints = _checkpoints(cfg, record, best, interruption, resumed)
             callbacks = _callbacks(cfg, sources["val"], best, checkpoints)
-            _fit(cfg, detector, sources["train"], [*callbacks, *trackers], checkpoints)
+            batches = _batches(cfg, sources["train"], devices, start=checkpoints.step)
+            _fit(cfg, detector, batches, [*callbacks, *trackers], checkpoints)
         metrics = _conclude(best.best, sources["val"], directory)
         record.note(
             status="finished", metrics=metrics, best=best.best, last_sha256=best.last_sha256
@@ -127,7 +134,7 @@ def _steps(cfg: Mapping[str, Any], source: Source) -> int:
 def _fit(
     cfg: Mapping[str, Any],
     detector: Detector,
-    source: Source,
+    batches: Any,
     callbacks: list[keras.callbacks.Callback],
     checkpoints: Checkpoints,
 ) -> None:
@@ -138,7 +145,7 @@ def _fit(
         model=detector, epochs=cfg["epochs"], steps=steps,
     )  # fmt: skip
     detector.fit(
-        _batches(cfg, source, start=step),
+        batches,
         initial_epoch=step // steps,
         epochs=cfg["epochs"],
         steps_per_epoch=steps,
@@ -165,10 +172,24 @@ def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
     return detector
 
 
-def _batches(cfg: Mapping[str, Any], source: Source, *, start: int) -> Any:
+def _compile(
+    detector: Detector, cfg: Mapping[str, Any], *, total_steps: int, devices: Devices
+) -> None:
+    detector.compile(
+        optimizer=_optimizer(cfg, total_steps=total_steps),
+        # On a CPU XLA slows convolutions: there only the loss is compiled, by the detector. And
+        # it cannot compile for several devices of TensorFlow at once.
+        jit_compile=False if devices.strategy else _on_accelerator(),
+    )
+    detector.optimizer.build(detector.trainable_variables)
+    if devices.strategy:
+        sum_gradients_first(detector.optimizer)
+
+
+def _batches(cfg: Mapping[str, Any], source: Source, devices: Devices, *, start: int) -> Any:
     samples = training_samples(cfg, source, steps=_steps(cfg, source))
     threads = {} if cfg["threads"] is None else {"num_threads": cfg["threads"]}
-    return fit_batches(samples, start=start, **threads)
+    return fit_batches(samples, start=start, devices=devices, **threads)
 
 
 def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:

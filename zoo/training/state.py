@@ -37,7 +37,7 @@ def snapshot(detector: Detector) -> dict[str, np.ndarray]:
     if keras.backend.backend() == "jax":
         detector.jax_state_sync()  # within `fit` the variables are empty
     return {
-        f"{role}.{number:04d}": np.asarray(keras.ops.convert_to_numpy(variable.value))
+        f"{role}.{number:04d}": np.asarray(keras.ops.convert_to_numpy(_copies(variable)[0]))
         for role, of_role in variables(detector).items()
         for number, variable in enumerate(of_role)
     }
@@ -70,7 +70,17 @@ def restore(
                     f"{tuple(variable.shape)}, not {array.shape}"
                 )
             # NumPy has no bfloat16, and saves its bytes.
-            variable.assign(array.view(variable.dtype) if array.dtype.kind == "V" else array)
+            array = array.view(variable.dtype) if array.dtype.kind == "V" else array
+            for copy in _copies(variable):
+                copy.assign(array)
+
+
+def _copies(variable: keras.Variable) -> Sequence[Any]:
+    """What holds the values of a variable, all alike.
+
+    Of means TensorFlow has a copy on each device, which it would sum when it reads them.
+    """
+    return variable.value.values if hasattr(variable.value, "values") else [variable]
 
 
 def digest(arrays: Mapping[str, np.ndarray], role: str = "") -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import functools
 import logging
 import netrc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,6 @@ from zoo.training.tracking.callback import Tracking
 from zoo.training.tracking.rank import rank
 
 log = logging.getLogger(__name__)
-
-#: What a run leaves, in the order of interest; the artifact holds what is there at its end.
-FILES = (
-    "manifest.json", "config.yaml", "metrics.jsonl", "metrics.json", "evaluation.json",
-    "report.html", "best.keras",
-)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -35,7 +29,7 @@ def weights_and_biases(
     every: int = 20,
     artifacts: bool = True,
 ) -> Iterator[list[Any]]:
-    """Follow a run in W&B, see `Tracking`, and keep its files there as an artifact.
+    """Follow a run in W&B, see `Tracking`, with its inputs and outputs, see `lineage`.
 
     Of several processes only the first one writes. Offline, everything lies in `directory/wandb`:
     `wandb sync` sends it later, that of a killed run too; a run that went on has a folder for each
@@ -50,7 +44,8 @@ def weights_and_biases(
             API key is set. Where the network is missing it is offline.
         group: W&B group, e.g. of a sweep.
         every: updates between two points of the training curves.
-        artifacts: keep manifest, config, history and the best weights in W&B at the end of the run.
+        artifacts: say in W&B which data and initial weights the run takes, and keep its best
+            weights, manifest, config and history there at its end.
     """
     run = None
     if rank() == 0:
@@ -59,17 +54,18 @@ def weights_and_biases(
     if run is None:
         yield []
         return
+    from zoo.training.tracking.lineage import log_outputs, use_inputs
+
+    if artifacts:
+        _harmlessly(use_inputs, run, directory, config)
     failed = True
     try:
         yield [Tracking(run, directory, every=every, batch_size=config.get("batch_size", 1))]
         failed = False
     finally:
-        try:
-            if artifacts:
-                _keep(run, directory)
-            run.finish(exit_code=int(failed))
-        except Exception as error:  # whatever a tracker does, the run is what counts
-            log.warning("W&B did not finish: %s", error)
+        if artifacts:
+            _harmlessly(log_outputs, run, directory)
+        _harmlessly(functools.partial(run.finish, exit_code=int(failed)))
 
 
 def _started(mode: str, **settings: Any) -> Any:
@@ -91,21 +87,12 @@ def _started(mode: str, **settings: Any) -> Any:
         return None
 
 
-def _keep(run: Any, directory: Path) -> None:
-    """The files of a run as one artifact, described by the manifest's data and metrics."""
-    import wandb
-
-    files = [directory / name for name in FILES if (directory / name).is_file()]
-    if not files:
-        return
-    manifest = directory / "manifest.json"
-    facts = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
-    described = {key: facts[key] for key in ("data", "git", "metrics", "seed") if key in facts}
-    artifact = wandb.Artifact(f"run-{run.id}", type="run", metadata=described)
-    for file in files:
-        # Not copied into W&B's cache first: weights are large, and the run directory keeps them.
-        artifact.add_file(str(file), policy="immutable", skip_cache=True)
-    run.log_artifact(artifact)
+def _harmlessly(step: Callable[..., None], *arguments: Any) -> None:
+    """Whatever a tracker does, the run is what counts."""
+    try:
+        step(*arguments)
+    except Exception as error:
+        log.warning("W&B misses something: %s", error)
 
 
 def _mode(mode: str | None) -> str:

@@ -1,0 +1,137 @@
+"""Training on several devices: each has the whole model and its part of every batch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from zoo.errors import ZooError
+from zoo.training.manifest import FILE
+from zoo.training.tracking.rank import cluster, rank
+
+
+@dataclass(frozen=True)
+class Devices:
+    """What a run trains on.
+
+    Attributes:
+        count: devices of all processes together.
+        process: number of this process; process 0 alone writes the run directory.
+        processes: how many there are, each with as many devices.
+        distribution: Keras' on JAX, for several devices.
+        strategy: TensorFlow's, for several devices.
+    """
+
+    count: int = 1
+    process: int = 0
+    processes: int = 1
+    distribution: Any = None
+    strategy: Any = None
+
+    def training(self) -> AbstractContextManager:
+        """Around everything from building the model to the end of training."""
+        return self.distribution.scope() if self.distribution else nullcontext()
+
+    def building(self) -> AbstractContextManager:
+        """Around whatever creates variables."""
+        return self.strategy.scope() if self.strategy else nullcontext()
+
+    @contextlib.contextmanager
+    def place(self, directory: Path) -> Iterator[Path]:
+        """The folder that this process writes into: the run's, or one that is thrown away."""
+        if self.process == 0:
+            yield directory
+            return
+        with tempfile.TemporaryDirectory(prefix="zoo-") as scratch:
+            if (directory / FILE).is_file():  # the run goes on
+                shutil.copy(directory / FILE, scratch)
+            yield Path(scratch)
+
+
+def devices_of(cfg: Mapping[str, Any]) -> Devices:
+    """The devices of a training config, ready for work. Ask before anything is computed.
+
+    Raises:
+        ZooError: there are not so many, they cannot share a batch, or the backend has one only.
+    """
+    wanted = cfg.get("devices")  # configs of older runs lack it
+    if wanted in (None, 1):
+        return Devices()
+    if wanted != "all" and not (isinstance(wanted, int) and wanted > 0):
+        raise ZooError(f"devices={wanted} is neither a number of devices nor all; null is one")
+    backend = keras.backend.backend()
+    if backend not in ("jax", "tensorflow"):
+        raise ZooError(
+            f"devices={wanted}: several devices train together on JAX and TensorFlow, not on "
+            f"{backend}; set KERAS_BACKEND=jax, or devices=null for one device"
+        )
+    devices = _on_jax(wanted) if backend == "jax" else _on_tensorflow(wanted, cfg["precision"])
+    if cfg["batch_size"] % devices.count:
+        raise ZooError(
+            f"batch_size {cfg['batch_size']} cannot be shared out evenly among {devices.count} "
+            f"devices; make it a multiple of {devices.count}"
+        )
+    return devices
+
+
+def _on_jax(wanted: Any) -> Devices:
+    import jax
+
+    several = any(name.startswith("KERAS_DISTRIBUTION_") for name in os.environ)
+    if several and not jax.distributed.is_initialized():
+        keras.distribution.initialize()
+    there = keras.distribution.list_devices()
+    count = _count(wanted, len(there), processes=jax.process_count())
+    if count == 1:
+        return Devices()
+    return Devices(
+        count,
+        process=rank(),
+        processes=jax.process_count(),
+        distribution=keras.distribution.DataParallel(
+            devices=there[:count], auto_shard_dataset=False
+        ),
+    )
+
+
+def _on_tensorflow(wanted: Any, precision: str) -> Devices:
+    import tensorflow as tf
+
+    processes = max(1, len(cluster()))
+    if processes > 1:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        count = _count(wanted, strategy.num_replicas_in_sync, processes=processes)
+    else:
+        there = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        count = _count(wanted, len(there), processes=1)
+        if count == 1:
+            return Devices()
+        strategy = tf.distribute.MirroredStrategy([device.name for device in there[:count]])
+    if precision == "mixed_float16":
+        raise ZooError(
+            "precision=mixed_float16: loss scaling does not work on several devices with "
+            "TensorFlow; set precision=mixed_bfloat16 or KERAS_BACKEND=jax"
+        )
+    return Devices(count, process=rank(), processes=processes, strategy=strategy)
+
+
+def _count(wanted: Any, there: int, *, processes: int) -> int:
+    if wanted == "all":
+        return there
+    if wanted > there:
+        raise ZooError(f"devices={wanted}, but there are {there}; set devices=all or fewer")
+    if processes > 1 and wanted != there:
+        raise ZooError(
+            f"devices={wanted}, but the {processes} processes have {there}, which only train "
+            "together; set devices=all"
+        )
+    return wanted
