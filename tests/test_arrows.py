@@ -16,16 +16,27 @@ LEVELS = [
     {"ops"},
     {"layer"},
     {"backbone", "neck", "head", "loss", "nms"},
-    {"data", "download"},
-    {"inference", "detector", "classifier", "darknet", "cards", "saved"},
+    {"data", "download", "format"},
+    {
+        "inference",
+        "detector",
+        "classifier",
+        "darknet",
+        "cards",
+        "saved",
+        "exported",
+        "runs",
+        "runtimes",
+    },
     {"evaluation", "report"},
-    {"training", "verification"},
+    {"training", "verification", "deployment"},
     {"model_card"},
     {
         "card",
         "train",
         "evaluate",
         "detect",
+        "export",
         "verify",
         "convert",
         "browse",
@@ -35,9 +46,30 @@ LEVELS = [
     },
 ]
 #: One concern in several files, which may know each other.
-TOGETHER = {"inference", "detector", "classifier", "darknet", "cards", "saved"}
+TOGETHER = {
+    "inference",
+    "detector",
+    "classifier",
+    "darknet",
+    "cards",
+    "saved",
+    "exported",
+    "runs",
+    "runtimes",
+}
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
-NO_BACKEND = {"errors", "registry", "config", "data", "download", "cards"}
+NO_BACKEND = {
+    "errors",
+    "registry",
+    "config",
+    "data",
+    "download",
+    "format",
+    "cards",
+    "exported",
+    "runs",
+    "runtimes",
+}
 FILES = [file for file in sorted(ROOT.rglob("*.py")) if file != ROOT / "__init__.py"]
 
 

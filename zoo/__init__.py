@@ -39,12 +39,12 @@ def load(
     *,
     weights: str | os.PathLike[str] | None = None,
     class_names: Sequence[str] | str | os.PathLike[str] | None = None,
-) -> Detector:
+) -> Any:
     """A trained detector.
 
     Args:
         source: the name of a preset (`zoo.presets()` lists them), a run directory, a `.keras` file,
-            or a Darknet `.cfg`.
+            a Darknet `.cfg`, or an exported `.onnx`, `.tflite`, `.xml` of OpenVINO or SavedModel.
         weights: of a `.cfg`: its `.weights`, or a `.conv.N` file, which fills the first layers and
             leaves the others fresh; by default all are fresh.
         class_names: of a `.cfg`: a list, a file with one name a line, or the name of a list in
@@ -52,7 +52,8 @@ def load(
 
     Returns:
         A `keras.Model` with `detect`, `fit` and the rest. A `.cfg` without [yolo] sections gives a
-        classifier instead: see `zoo.darknet.classifier.Classifier`.
+        classifier instead: see `zoo.darknet.classifier.Classifier`. An exported file gives a
+        `zoo.exported.ExportedDetector`, which has `detect` and imports no Keras.
 
     Raises:
         ZooError: there is no such preset or file (the nearest preset is suggested), or a `.cfg`
@@ -65,6 +66,12 @@ def load(
         return load_cfg(path, weights, class_names)
     if weights is not None or class_names is not None:
         raise ZooError(f"weights and class_names go with a .cfg; {str(source)!r} has its own")
+    from zoo.format.contract import format_of
+
+    if exported := format_of(path):
+        from zoo.exported import load_exported
+
+        return load_exported(path, exported)
     if path.is_dir() or path.suffix == ".keras":
         from zoo.saved import load_saved
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "zoo.reproduce": "a run made again, its numbers compared: python -m zoo.reproduce run=DIR",
     "zoo.evaluate": "COCO numbers: python -m zoo.evaluate preset=yolov4-tiny-coco data.root=DIR",
     "zoo.detect": "boxes on pictures: python -m zoo.detect preset=yolov4-tiny-coco source=a.jpg",
+    "zoo.export": "one file without Keras: python -m zoo.export preset=yolov4-tiny-coco",
     "zoo.convert": "Darknet in, Darknet out: python -m zoo.convert cfg=a.cfg output=a.keras",
     "zoo.card": "what is known about a preset: python -m zoo.card preset=yolov4-tiny-coco",
     "zoo.verify": "agreement with Darknet: python -m zoo.verify preset=yolov4-tiny-coco cfg=FILE",

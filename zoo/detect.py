@@ -25,8 +25,13 @@ def main(cfg: DictConfig) -> None:
     settings = plain(cfg)
     directory = Path(HydraConfig.get().runtime.output_dir)
     source, preset = settings.pop("source"), settings.pop("preset")
+    runtime, precision = settings.pop("runtime"), settings.pop("precision")
     found = pictures(source)
-    results = detect(zoo.load(preset), source, **settings)
+    if runtime != "keras":
+        from zoo.runtimes import exported
+
+        preset = exported(preset, runtime=runtime, precision=precision, **settings)
+    results = detect(_light(zoo.load(preset)), source, **settings)
     records = []
     for number, (name, detections) in enumerate(
         track(results, "detecting", total=len(found), transient=True)
@@ -39,6 +44,18 @@ def main(cfg: DictConfig) -> None:
         print(f"{name}: {_summary(detections)} → {picture}")
     (directory / "detections.json").write_text(json.dumps(records, indent=1) + "\n")
     print(f"run directory: {directory}")
+
+
+def _light(detector: Any) -> Any:
+    """A detector of Keras with its batch normalisation folded; an exported one has it so."""
+    from zoo.exported import ExportedDetector
+
+    if isinstance(detector, ExportedDetector):
+        return detector
+    from zoo.deployment.fold import fold
+    from zoo.detector import Detector
+
+    return fold(detector) if isinstance(detector, Detector) else detector
 
 
 def _record(name: str, detections: Any) -> dict[str, Any]:

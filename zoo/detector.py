@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import keras
 
 from zoo import config
 from zoo.errors import ZooError
+from zoo.layer.convolution import folded
 from zoo.ops.boxes import within
 from zoo.ops.compile import xla
 from zoo.ops.levels import stride
@@ -33,7 +35,8 @@ class Detector(keras.Model):
 
     Args:
         model: plain config as in `conf/model`: backbone, neck, head, loss, nms, image_size
-            (height, width in pixels) and resize (`"stretch"` or `"letterbox"`).
+            (height, width in pixels), resize (`"stretch"` or `"letterbox"`), and `folded`, whether
+            biases stand for batch normalisation (see `zoo.deployment.fold`).
         class_names: one name for each class.
 
     Raises:
@@ -44,9 +47,10 @@ class Detector(keras.Model):
         cfg = dict(model)
         head = config.build("head", cfg["head"], num_classes=len(class_names))
         images = keras.Input((None, None, 3), name="images")
-        backbone = backbone_of(images, cfg["backbone"])
-        neck = _submodel("neck", backbone.output, NECKS, cfg["neck"])
-        predict = _wrap("head", neck.output, head)
+        with folded() if cfg.get("folded") else contextlib.nullcontext():
+            backbone = backbone_of(images, cfg["backbone"])
+            neck = _submodel("neck", backbone.output, NECKS, cfg["neck"])
+            predict = _wrap("head", neck.output, head)
         kwargs.setdefault("name", str(cfg.get("name", "detector")))
         super().__init__(images, predict(neck(backbone(images))), **kwargs)
         self.cfg = cfg

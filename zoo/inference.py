@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import supervision as sv
 
 from zoo.data import geometry as geometries
 from zoo.data.geometry import Geometry
@@ -16,55 +17,87 @@ from zoo.data.image import read_image
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
-    from zoo.detector import Detector
+    import supervision as sv
 
+    from zoo.detector import Detector
+    from zoo.exported import ExportedDetector
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+#: Batches that are read and resized while the model runs.
+AHEAD = 2
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 def detect(
-    detector: Detector,
+    detector: Detector | ExportedDetector,
     source: Any,
     *,
-    score_threshold: float = 0.25,
+    score_threshold: float | None = None,
     iou_threshold: float | None = None,
     resize: str | None = None,
     interpolation: str = "linear",
     image_size: Any = None,
-    batch_size: int = 1,
+    batch_size: int | None = None,
 ) -> Iterator[tuple[str, sv.Detections]]:
-    """Find objects in pictures, in order.
+    """Find objects in pictures, in order; the next ones are read while the model runs.
 
     Args:
         detector: the model.
         source: a file, a folder, a glob pattern, an RGB uint8 array, or a list of these.
-        score_threshold: detections score more than this, in [0, 1].
+        score_threshold: detections score more than this, in [0, 1]; by default 0.25, or what an
+            exported model has inside.
         iou_threshold: overlap that suppresses; by default the model's.
         resize: `"stretch"` or `"letterbox"`; by default the model's.
         interpolation: `"linear"` (OpenCV) or `"darknet"` (corner-aligned, for exact parity).
         image_size: side or (height, width) of the network input; by default the model's.
-        batch_size: pictures in one forward pass.
+        batch_size: pictures in one forward pass; by default 1, or an exported model's.
 
     Yields:
         The picture's name and its detections: xyxy in pixels of the original, not clipped to it.
     """
+    if score_threshold is None:
+        score_threshold = getattr(detector, "score_threshold", 0.25)
     limits: dict[str, Any] = {"score_threshold": score_threshold}
     if iou_threshold is not None:
         limits["iou_threshold"] = iou_threshold
     predictor = detector.predictor(windowed=True, **limits)
     size = detector.check_size(image_size) if image_size is not None else detector.image_size
+    mode, step = resize or detector.resize, batch_size or int(getattr(detector, "batch_size", 1))
     found = pictures(source)
-    for start in range(0, len(found), batch_size):
-        chunk = found[start : start + batch_size]
-        prepared = [
-            _prepare(picture, size, resize or detector.resize, interpolation)
-            for _, picture in chunk
-        ]
+    chunks = [found[start : start + step] for start in range(0, len(found), step)]
+
+    def prepare(chunk: list[tuple[str, Path | np.ndarray]]) -> list[tuple[np.ndarray, Geometry]]:
+        return [_prepare(picture, size, mode, interpolation) for _, picture in chunk]
+
+    for chunk, prepared in zip(chunks, ahead(prepare, chunks), strict=True):
         images = np.stack([image for image, _ in prepared])
         windows = np.stack([geometry.window(size) for _, geometry in prepared])
         outputs = predictor.predict_on_batch([images, windows])
         for index, (name, _) in enumerate(chunk):
             original = prepared[index][1].original
             yield name, to_detections(outputs, index, original, detector.class_names)
+
+
+def ahead(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """`map(function, items)`, in order, a few items ahead of who asks, in a thread.
+
+    What `function` raises is raised where its result would have come.
+    """
+    if len(items) < 2:  # nothing to overlap
+        yield from map(function, items)
+        return
+    pool = ThreadPoolExecutor(1, "zoo-read-ahead")
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _prepare(
@@ -85,6 +118,8 @@ def to_detections(
         original: height and width of the image, pixels.
         class_names: names by class index.
     """
+    import supervision as sv  # half a second, which loading a model need not wait for
+
     count = int(outputs["count"][index])
     height, width = original
     boxes = np.asarray(outputs["boxes"][index][:count], "float32")

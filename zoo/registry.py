@@ -174,11 +174,12 @@ TRANSFORMS = Registry("transform", "zoo.data.transforms")
 OPTIMIZERS = Registry("optimizer", "zoo.training")
 SCHEDULES = Registry("schedule", "zoo.training.schedules")
 TRACKERS = Registry("tracker", "zoo.training.tracking")
+FORMATS = Registry("format", "zoo.format")
 
 KINDS = {
     registry.kind: registry
     for registry in (
         LAYERS, BACKBONES, NECKS, HEADS, LOSSES, NMS,
-        DATASETS, TRANSFORMS, OPTIMIZERS, SCHEDULES, TRACKERS,
+        DATASETS, TRANSFORMS, OPTIMIZERS, SCHEDULES, TRACKERS, FORMATS,
     )
 }  # fmt: skip

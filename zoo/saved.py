@@ -14,9 +14,7 @@ from zoo.darknet.classifier import Classifier
 from zoo.darknet.file import replacing
 from zoo.detector import Detector
 from zoo.errors import ZooError
-
-#: What a run leaves behind, the most wanted first.
-CHECKPOINTS = ("best.keras", "last.keras")
+from zoo.runs import checkpoint
 
 
 def load_saved(path: Path) -> Any:
@@ -28,13 +26,7 @@ def load_saved(path: Path) -> Any:
     Raises:
         ZooError: nothing is there, or it is not a detector.
     """
-    if path.is_dir():
-        found = [path / name for name in CHECKPOINTS if (path / name).is_file()]
-        if not found:
-            raise ZooError(f"run directory {path} has none of {', '.join(CHECKPOINTS)}")
-        path = found[0]
-    if not path.is_file():
-        raise ZooError(f"no file {path}")
+    path = checkpoint(path)
     try:
         detector = keras.saving.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError) as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -12,6 +14,17 @@ from zoo.layer.normalization import BatchNormalization
 from zoo.registry import LAYERS
 
 _rank = itertools.count()
+_folded: ContextVar[bool] = ContextVar("folded", default=False)
+
+
+@contextlib.contextmanager
+def folded() -> Iterator[None]:
+    """Convolutions made in this block have a bias where they would have batch normalisation."""
+    token = _folded.set(True)
+    try:
+        yield
+    finally:
+        _folded.reset(token)
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -51,6 +64,7 @@ class ConvBN(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.created = next(_rank)
+        normalize = normalize and not _folded.get()
         self.settings: dict[str, Any] = dict(
             filters=filters,
             size=size,

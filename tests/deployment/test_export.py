@@ -1,0 +1,258 @@
+"""Every exported format finds what the Keras detector finds."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+import zoo
+from zoo.errors import ZooError
+from zoo.registry import FORMATS
+
+MODULES = {
+    "litert": ["ai_edge_litert"],
+    "onnx": ["onnx", "onnxruntime", "tf2onnx"],
+    "openvino": ["openvino"],
+    "saved_model": ["tensorflow"],
+}
+SUFFIX = {name: FORMATS[name]().suffix for name in MODULES}
+
+
+def command(name, *arguments, code=0):
+    done = subprocess.run(
+        [sys.executable, "-m", name, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def need(name):
+    for module in MODULES[name]:
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed")
+
+
+#: One process exports all; `python -m zoo.export` runs in the test of `runtime=`.
+SCRIPT = """
+import sys, json, zoo
+from pathlib import Path
+from zoo.deployment.exporting import export
+preset, folder, picture, options, formats = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]
+detector, options = zoo.load(preset), json.loads(options)
+for name in json.loads(formats):
+    export(detector, folder / name, format=name, **options)
+keys = {"resize", "image_size", "score_threshold"} & set(options)
+found = detector.detect(picture, **{key: options[key] for key in keys})[0]
+import numpy as np
+np.savez(folder / "keras.npz", xyxy=found.xyxy, score=found.confidence, label=found.class_id)
+"""
+
+
+def export_all(folder, picture, options, formats):
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    arguments = ["yolov4-tiny-coco", str(folder), str(picture), json.dumps(options)]
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments, json.dumps(formats)],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def installed():
+    return [
+        name
+        for name, modules in MODULES.items()
+        if all(importlib.util.find_spec(module) for module in modules)
+    ]
+
+
+@pytest.fixture(scope="module")
+def weights(oracle_dir, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOO_MIRROR", str(oracle_dir / "weights"))
+        patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def dog(oracle_dir):
+    return oracle_dir / "images" / "dog.jpg"
+
+
+@pytest.fixture(scope="module")
+def square(weights, dog, tmp_path_factory):
+    """The light formats of yolov4-tiny at its own size, and what Keras finds."""
+    formats = [name for name in installed() if name != "saved_model"]
+    return export_all(tmp_path_factory.mktemp("square"), dog, {}, formats)
+
+
+@pytest.fixture(scope="module")
+def wide(weights, dog, tmp_path_factory):
+    """Two pictures of 160 × 256 in a call, letterboxed, low scores too."""
+    options = {"image_size": [160, 256], "resize": "letterbox", "batch_size": 2}
+    options["score_threshold"] = 0.01
+    formats = [name for name in installed() if name != "saved_model"]
+    return export_all(tmp_path_factory.mktemp("wide"), dog, options, formats)
+
+
+def assert_same(found, folder, picture):
+    side = min(cv2.imread(str(picture)).shape[:2])
+    with np.load(folder / "keras.npz") as keras:
+        assert len(keras["label"]) > 2
+        np.testing.assert_array_equal(found.class_id, keras["label"])
+        np.testing.assert_allclose(found.xyxy, keras["xyxy"], atol=1e-4 * side)
+        np.testing.assert_allclose(found.confidence, keras["score"], atol=1e-3)
+
+
+LIGHT = ["litert", "onnx", "openvino"]
+
+
+@pytest.mark.parametrize("name", [*LIGHT, pytest.param("saved_model", marks=pytest.mark.slow)])
+def test_a_file_finds_the_same_rows(name, square, dog, tmp_path):
+    need(name)
+    if name == "saved_model":  # loading takes TensorFlow, which the others do without
+        square = export_all(tmp_path, dog, {}, [name])
+    detector = zoo.load(square / f"{name}{SUFFIX[name]}")
+    (found,) = detector.detect(str(dog))
+    assert set(found.data["class_name"]) >= {"dog", "bicycle"}
+    assert_same(found, square, dog)
+    (nothing,) = detector.detect(np.zeros((50, 70, 3), "uint8"))
+    assert len(nothing) == 0
+    (few,) = detector.detect(str(dog), score_threshold=0.7)
+    assert len(few) == (found.confidence > 0.7).sum() > 0
+    np.testing.assert_array_equal(few.xyxy, found.xyxy[: len(few)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LIGHT)
+def test_another_size_letterboxed_in_batches(name, wide, dog):
+    need(name)
+    detector = zoo.load(wide / f"{name}{SUFFIX[name]}")
+    assert detector.batch_size == 2
+    empty = np.zeros((50, 70, 3), "uint8")
+    three = detector.detect([str(dog), empty, str(dog)])  # the second batch is filled up
+    assert_same(three[0], wide, dog)
+    assert len(three[1]) < len(three[0])
+    np.testing.assert_array_equal(three[0].xyxy, three[2].xyxy)
+
+
+def test_a_file_says_what_it_is(square):
+    need("onnx")
+    detector = zoo.load(square / "onnx.onnx")
+    assert detector.class_names[16] == "dog"
+    assert (detector.image_size, detector.resize) == ((416, 416), "stretch")
+    assert detector.metadata["nms"]["name"] == "greedynms"
+    assert detector.metadata["zoo"] == zoo.__version__
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        pytest.param({"score_threshold": 0.1}, "finds nothing below score_thr", id="too low"),
+        pytest.param({"iou_threshold": 0.6}, "has iou_threshold=0.45 inside", id="another overlap"),
+        pytest.param({"image_size": 320}, r"is for image_size=\[416, 416\]", id="another size"),
+        pytest.param({"resize": "letterbox"}, "is for resize=stretch", id="no window"),
+    ],
+)
+def test_what_a_file_does_not_have_is_said(square, options, sentence):
+    need("onnx")
+    detector = zoo.load(square / "onnx.onnx")
+    with pytest.raises(ZooError, match=sentence):
+        detector.detect(np.zeros((50, 70, 3), "uint8"), **options)
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_detecting_with_a_file_imports_no_keras(name, square, dog):
+    need(name)
+    code = (
+        "import sys, zoo; found = zoo.load(sys.argv[1]).detect(sys.argv[2]);"
+        "assert len(found[0]) > 2; print({'keras', 'tensorflow', 'jax', 'torch', 'hydra'} "
+        "& set(sys.modules))"
+    )
+    file = square / f"{name}{SUFFIX[name]}"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(file), str(dog)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.slow
+def test_detect_makes_the_file_once_and_takes_it_again(weights, dog, tmp_path, monkeypatch):
+    need("onnx")
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    arguments = ["preset=yolov4-tiny-coco", f"source={dog}", "runtime=onnx", "image_size=320"]
+    records = []
+    for run in ("first", "second"):
+        command("zoo.detect", *arguments, f"hydra.run.dir={tmp_path / run}")
+        records.append(json.loads((tmp_path / run / "detections.json").read_text()))
+        (file,) = (tmp_path / "cache" / "exports").glob("*/model.onnx")
+        records.append(file.stat().st_mtime_ns)
+    assert records[:2] == records[2:]
+    (record,) = records[0]
+    assert {found["class_name"] for found in record["detections"]} >= {"dog"}
+    command("zoo.detect", f"preset={file}", f"source={dog}", f"hydra.run.dir={tmp_path / 'third'}")
+    assert json.loads((tmp_path / "third" / "detections.json").read_text()) == records[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "sentence"),
+    [
+        pytest.param("zoo.export", ["preset=x", "format=onx"], "did you mean onnx", id="format"),
+        pytest.param(
+            "zoo.export", ["preset=x", "format=litert", "precision=float61"],
+            "did you mean float16", id="precision",
+        ),
+        pytest.param(
+            "zoo.detect", ["preset=none.keras", "source=.", "runtime=opnvino"],
+            "did you mean openvino", id="runtime",
+        ),
+    ],
+)  # fmt: skip
+def test_misspelt_names_are_answered(name, arguments, sentence, dog, tmp_path):
+    arguments = [argument.replace("source=.", f"source={dog}") for argument in arguments]
+    done = command(name, *arguments, f"hydra.run.dir={tmp_path}", code=2)
+    assert sentence in done.stderr
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_an_engine_that_is_not_installed_names_its_extra(name, tmp_path, monkeypatch):
+    from zoo.format import contract
+
+    def missing(module):
+        raise ImportError(module)
+
+    monkeypatch.setattr(contract.importlib, "import_module", missing)
+    with pytest.raises(ZooError, match=rf"pip install 'keras-yolo-zoo\[{name}\]'"):
+        contract.need(MODULES[name][0], name)
+
+
+def test_a_missing_file_and_a_foreign_one_are_named(tmp_path):
+    with pytest.raises(ZooError, match="no file"):
+        zoo.load(tmp_path / "none.onnx")
+    (tmp_path / "foreign.tflite").write_bytes(b"TFL3 of somebody else")
+    with pytest.raises(ZooError, match="was not exported by zoo"):
+        zoo.load(tmp_path / "foreign.tflite")
+
+
+def test_pictures_are_read_ahead_in_order_and_errors_come_in_their_place():
+    from zoo.inference import ahead
+
+    assert list(ahead(lambda x: x * x, list(range(9)))) == [x * x for x in range(9)]
+
+    def fails(x):
+        if x == 3:
+            raise ZooError("three")
+        return x
+
+    results, seen = ahead(fails, list(range(9))), []
+    with pytest.raises(ZooError, match="three"):
+        for x in results:
+            seen.append(x)
+    assert seen == [0, 1, 2]

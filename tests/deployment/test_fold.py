@@ -1,0 +1,97 @@
+"""Folded batch normalisation, and the suppression of exported models."""
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.deployment.fold import fold
+from zoo.layer.convolution import ConvBN
+
+
+def statistics(detector, seed):
+    """Batch normalisation that has seen something: factors near 1, as of trained weights."""
+    r = np.random.default_rng(seed)
+    for layer in detector._flatten_layers():
+        if isinstance(layer, ConvBN) and layer.normalization is not None:
+            norm = layer.normalization
+            for value, low, high in (
+                (norm.gamma, 0.5, 1.5), (norm.beta, -0.5, 0.5),
+                (norm.moving_mean, -0.2, 0.2), (norm.moving_variance, 0.5, 2.0),
+            ):  # fmt: skip
+                value.assign(r.uniform(low, high, value.shape).astype("float32"))
+
+
+@pytest.mark.parametrize("model", ["yolov4_tiny", "yolov3_tiny"])
+def test_a_folded_detector_predicts_the_same(model):
+    detector = zoo.build(model, ["a", "b"])
+    statistics(detector, 0)
+    light = fold(detector)
+    assert not any(
+        isinstance(layer, keras.layers.BatchNormalization) for layer in light._flatten_layers()
+    )
+    images = np.random.default_rng(1).random((2, 96, 64, 3), "float32")
+    raw, folded = detector.predict_on_batch(images), light.predict_on_batch(images)
+    for level, values in raw.items():
+        scale = np.abs(values).max()
+        np.testing.assert_allclose(folded[level], values, atol=1e-5 * max(scale, 1), rtol=0)
+        assert np.std(values) > 1e-3  # the statistics reach the output
+
+
+def test_a_folded_detector_is_a_copy_and_saves(tmp_path):
+    detector = zoo.build("yolov4_tiny", ["a"])
+    light = fold(detector)
+    images = np.random.default_rng(1).random((1, 64, 64, 3), "float32")
+    before = light.predict_on_batch(images)["P5"]
+    statistics(detector, 2)
+    np.testing.assert_array_equal(light.predict_on_batch(images)["P5"], before)
+    light.save(tmp_path / "light.keras")
+    again = zoo.load(tmp_path / "light.keras")
+    np.testing.assert_array_equal(again.predict_on_batch(images)["P5"], before)
+    refolded = fold(again)
+    np.testing.assert_array_equal(refolded.predict_on_batch(images)["P5"], before)
+
+
+def boxes_and_scores(seed, candidates, n=200, classes=3):
+    r = np.random.default_rng(seed)
+    centre, side = r.random((2, n, 2)), r.random((2, n, 2)) * 0.3 + 0.05
+    scores = r.random((2, n, classes)) * 0.2
+    which = r.permuted(np.tile(np.arange(n * classes), (2, 1)), axis=1)[:, :candidates]
+    np.put_along_axis(scores.reshape(2, -1), which, r.choice([0.3, 0.5, 0.9], which.shape), axis=1)
+    corners = np.concatenate([centre - side / 2, centre + side / 2], axis=-1)
+    return corners.astype("float32"), scores.astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("candidates", "cfg"),
+    [
+        pytest.param(0, {"name": "default"}, id="none"),
+        pytest.param(40, {"name": "default"}, id="IoU, equal scores"),
+        pytest.param(40, {"name": "greedynms"}, id="distance"),
+        pytest.param(90, {"name": "diounms", "beta": 0.7}, id="another exponent"),
+        pytest.param(90, {"name": "default", "class_agnostic": True}, id="across classes"),
+        pytest.param(90, {"name": "default", "multi_label": False}, id="best class alone"),
+        pytest.param(400, {"name": "default", "max_detections": 20}, id="more than are returned"),
+        pytest.param(400, {"name": "default", "max_candidates": 128}, id="more than are looked at"),
+    ],
+)
+def test_suppression_of_exports_is_that_of_the_model(candidates, cfg):
+    tf = pytest.importorskip("tensorflow")
+    from zoo.deployment.suppression import suppress
+    from zoo.registry import NMS
+
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("exports are traced by TensorFlow")
+    boxes, scores = boxes_and_scores(7, candidates)
+    cfg = {"score_threshold": 0.25, "iou_threshold": 0.45, **cfg}
+    expected = NMS.build(cfg, tf.constant(boxes), tf.constant(scores))
+    found = suppress(tf.constant(boxes), tf.constant(scores), cfg)
+    for key, values in expected.items():
+        np.testing.assert_array_equal(np.asarray(found[key]), np.asarray(values), err_msg=key)
+
+
+def test_other_kinds_of_suppression_are_refused():
+    from zoo.deployment.suppression import suppress
+
+    with pytest.raises(zoo.ZooError, match="no nms 'soft'"):
+        suppress(np.zeros((1, 1, 4)), np.zeros((1, 1, 1)), {"name": "soft"})

@@ -1,0 +1,93 @@
+"""A detector → a file of some format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import zoo
+from zoo.deployment.fold import fold
+from zoo.deployment.graph import check_backend, trace
+from zoo.detector import Detector
+from zoo.errors import ZooError
+from zoo.format.contract import check_precision
+from zoo.registry import FORMATS
+
+
+def export(
+    detector: Detector,
+    path: Path,
+    *,
+    format: str,
+    image_size: Any = None,
+    batch_size: int = 1,
+    resize: str | None = None,
+    precision: str = "float32",
+    suppress: bool = True,
+    **limits: Any,
+) -> Path:
+    """Write a detector with its decoding and its NMS inside, batch normalisation folded.
+
+    Args:
+        detector: the model.
+        path: of the file; the format's suffix is added where it is missing.
+        format: `litert`, `onnx`, `openvino` or `saved_model`, or a third party's.
+        image_size: side or (height, width) of the input; by default the model's.
+        batch_size: images in a call; all shapes of the file are fixed.
+        resize: how images will be brought to that size; by default the model's. `"letterbox"` gives
+            the file a second input, `window`.
+        precision: `float32`, or what the format has besides.
+        suppress: NMS inside; otherwise the file gives boxes and scores of all anchors.
+        **limits: keys of the NMS, as of `Detector.predictor`.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ZooError: the format, its engine, the precision or a size does not exist.
+    """
+    check_precision(format, precision)
+    check_backend()
+    if not isinstance(detector, Detector):
+        raise ZooError(f"{getattr(detector, 'name', detector)} is no detector of Keras to export")
+    part = FORMATS[format]()
+    if part.suffix and path.suffix != part.suffix:
+        path = path.with_name(path.name + part.suffix)
+    size = detector.check_size(image_size) if image_size is not None else detector.image_size
+    mode = resize or detector.resize
+    nms = detector.nms(**limits) if suppress else None
+    function = trace(
+        fold(detector),
+        image_size=size,
+        batch_size=batch_size,
+        windowed=mode == "letterbox",
+        nms=nms,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = describe(detector, size, batch_size, mode, precision, nms)
+    part.write(function, path, metadata=metadata, precision=precision)
+    return path
+
+
+def describe(
+    detector: Detector,
+    size: tuple[int, int],
+    batch_size: int,
+    resize: str,
+    precision: str,
+    nms: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """What a user of the file must know, in the file: enough to run it without this package."""
+    return {
+        "zoo": zoo.__version__,
+        "name": detector.name,
+        "class_names": detector.class_names,
+        "image_size": list(size),
+        "batch_size": batch_size,
+        "resize": resize,
+        "precision": precision,
+        "nms": nms,
+        "images": "float32 (batch, height, width, 3) in [0, 1], RGB",
+        "window": "float32 (batch, 4): x1, y1, x2, y2 of the image in the input, in [0, 1]",
+        "boxes": "x1, y1, x2, y2 relative to the image, in [0, 1]; rows from count on are 0",
+    }

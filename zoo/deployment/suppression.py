@@ -1,0 +1,118 @@
+"""Greedy suppression in operations that every exported format has and runs fast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zoo.errors import ZooError
+from zoo.nms.candidates import LARGEST
+from zoo.nms.overlap import Suppresses, by_distance_iou, by_iou
+from zoo.registry import NMS
+
+#: Kinds of `zoo.nms` that are greedy, and whether distance counts.
+GREEDY = {"default": False, "greedynms": True, "diounms": True}
+
+
+def suppress(boxes: Any, scores: Any, cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """As `zoo.nms.greedy.greedy`, its results the same, traced by TensorFlow for a converter.
+
+    The nested loops of that one are for XLA; interpreters of ONNX and LiteRT pay for each of their
+    steps or do not take them. Here candidates are compressed to as many as there are, which those
+    may and XLA may not, and one loop settles them.
+
+    Args:
+        boxes: xyxy (batch, n, 4), the batch known.
+        scores: (batch, n, classes), in [0, 1].
+        cfg: plain config of a greedy NMS part.
+
+    Raises:
+        ZooError: the NMS is of another kind, or limits the detections of a class.
+    """
+    import tensorflow as tf
+
+    settings = _settings(cfg)
+    images = [
+        _suppress_one(boxes[image], scores[image], settings) for image in range(boxes.shape[0])
+    ]
+    rows, count, candidates = (tf.stack(part) for part in zip(*images, strict=True))
+    return {
+        "boxes": rows[..., :4],
+        "scores": rows[..., 4],
+        "classes": tf.cast(rows[..., 5], "int32"),
+        "count": count,
+        "candidates": candidates,
+    }
+
+
+def _settings(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    if cfg["name"] not in GREEDY:
+        raise ZooError(
+            f"an exported model has no nms {cfg['name']!r}; set nms={', '.join(GREEDY)} or, for "
+            "boxes and scores of all anchors, nms=null"
+        )
+    settings = NMS.settings(cfg)
+    if settings["max_per_class"] is not None:
+        raise ZooError("nms max_per_class does not export; leave it null")
+    return settings
+
+
+def _suppress_one(boxes: Any, scores: Any, settings: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """Rows (k, 6) of x1, y1, x2, y2, score and class, their number, and that of the candidates."""
+    import tensorflow as tf
+
+    found, index, candidates = _candidates(boxes, scores, settings)
+    k = tf.minimum(tf.size(found), settings["max_candidates"])
+    found, order = tf.math.top_k(found, k)  # of equals the first, as in `zoo.nms`
+    index = tf.gather(index, order)
+    corners = tf.unstack(tf.gather(boxes, index[:, 0]), axis=-1)
+    label = tf.cast(index[:, 1], "float32")
+    rule = by_distance_iou(settings["beta"]) if GREEDY[settings["name"]] else by_iou
+    keep = _settle(corners, label, found, rule, settings)
+    place = tf.reshape(tf.where(keep > 0), (-1,))
+    rows = tf.gather(tf.stack([*corners, found, label], axis=-1), place)
+    limit = settings["max_detections"]
+    rows = tf.concat([rows, tf.zeros((limit, 6))], axis=0)[:limit]
+    count = tf.minimum(tf.reduce_sum(tf.cast(keep, "int32")), limit)
+    return tf.reshape(rows, (limit, 6)), count, candidates
+
+
+def _candidates(boxes: Any, scores: Any, settings: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """Scores of all candidates and one of 0, so that none is empty; their (box, class); number."""
+    import tensorflow as tf
+
+    within = tf.reduce_max(tf.abs(boxes), axis=-1, keepdims=True) < LARGEST
+    hit = tf.logical_and(scores > max(settings["score_threshold"], 0.0), within)
+    if not settings["multi_label"]:
+        best = tf.cast(tf.argmax(scores, axis=-1), "int32")[:, None]
+        hit = tf.logical_and(hit, tf.range(scores.shape[-1])[None] == best)
+    index = tf.cast(tf.where(hit), "int32")
+    found = tf.concat([tf.gather_nd(scores, index), tf.zeros((1,))], axis=0)
+    index = tf.concat([index, tf.zeros((1, 2), "int32")], axis=0)
+    return found, index, tf.size(found) - 1
+
+
+def _settle(
+    corners: Any, label: Any, found: Any, suppresses: Suppresses, settings: Mapping[str, Any]
+) -> Any:
+    """1 for each candidate that is kept, else 0: the fixed point that `zoo.nms.greedy` tells of."""
+    import tensorflow as tf
+
+    a, b = [c[None, :] for c in corners], [c[:, None] for c in corners]
+    beaten = suppresses(a, b, settings["iou_threshold"])
+    if not settings["class_agnostic"]:
+        beaten = tf.logical_and(beaten, label[None, :] == label[:, None])
+    order = tf.range(tf.size(found))
+    beaten = tf.logical_and(beaten, order[None, :] < order[:, None])
+    beaten, valid = tf.cast(beaten, "float32"), tf.cast(found > 0, "float32")
+
+    def next_round(keep: Any, _: Any) -> tuple[Any, Any]:
+        by = tf.reshape(tf.matmul(beaten, keep[:, None]), (-1,))
+        return valid * tf.cast(by < 0.5, "float32"), keep
+
+    def changed(keep: Any, previous: Any) -> Any:
+        return tf.reduce_sum(tf.abs(keep - previous)) > 0
+
+    shapes = (tf.TensorShape([None]), tf.TensorShape([None]))
+    keep, _ = tf.while_loop(changed, next_round, next_round(valid, valid), shape_invariants=shapes)
+    return keep

@@ -1,0 +1,35 @@
+"""`python -m zoo.export`: a detector with its NMS in one file that runs without Keras."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from zoo.config import command, plain
+
+
+@command("export")
+def main(cfg: DictConfig) -> None:
+    """Export, and say what was written."""
+    from hydra.core.hydra_config import HydraConfig
+
+    settings = plain(cfg)
+    preset, output = settings.pop("preset"), settings.pop("output")
+    given = {key: value for key, value in settings.items() if value is not None}
+    from zoo.format.contract import check_precision
+
+    check_precision(given["format"], given["precision"])
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # which traces; weights are of no backend
+    import zoo
+    from zoo.deployment.exporting import export
+
+    detector = zoo.load(preset)
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    path = export(detector, Path(output) if output else directory / detector.name, **given)
+    print(f"{detector.name} → {path}")
+
+
+if __name__ == "__main__":
+    main()

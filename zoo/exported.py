@@ -1,0 +1,146 @@
+"""Detectors in files that run without Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.errors import ZooError
+from zoo.format.contract import Run
+from zoo.registry import FORMATS
+
+if TYPE_CHECKING:
+    import supervision
+
+#: The window of an image that was stretched.
+EVERYWHERE = np.array([0, 0, 1, 1], np.float32)
+
+
+class ExportedDetector:
+    """An exported model with the `detect` of `zoo.detector.Detector`; it imports no Keras.
+
+    Args:
+        metadata: what `zoo.deployment.exporting.describe` wrote.
+        run: named arrays → named arrays.
+        where: the file, for messages.
+    """
+
+    def __init__(self, metadata: Mapping[str, Any], run: Run, where: Path):
+        self.metadata = dict(metadata)
+        self.name = str(metadata["name"])
+        self.class_names: list[str] = list(metadata["class_names"])
+        self.image_size: tuple[int, int] = tuple(metadata["image_size"])
+        self.resize = str(metadata["resize"])
+        self.batch_size = int(metadata["batch_size"])
+        self.run = run
+        self.where = where
+
+    @property
+    def score_threshold(self) -> float:
+        """Of the NMS inside."""
+        return float(self._nms["score_threshold"])
+
+    @property
+    def _nms(self) -> dict[str, Any]:
+        if self.metadata["nms"] is None:
+            raise ZooError(f"{self.where} was exported without NMS; export it with suppress=true")
+        return self.metadata["nms"]
+
+    def check_size(self, size: Any) -> tuple[int, int]:
+        """The size of the file.
+
+        Raises:
+            ZooError: another size is asked for.
+        """
+        sides = (size, size) if isinstance(size, int) else tuple(size)
+        if sides != self.image_size:
+            raise ZooError(
+                f"{self.where} is for image_size={list(self.image_size)}; "
+                f"for {size} export it again"
+            )
+        return self.image_size
+
+    def predictor(self, *, windowed: bool = True, **limits: Any) -> Predictor:
+        """Images (and windows) → detections, as `zoo.detector.Detector.predictor`.
+
+        Raises:
+            ZooError: a limit is not that of the file; a higher `score_threshold` may be.
+        """
+        threshold = limits.pop("score_threshold", self.score_threshold)
+        if threshold < self.score_threshold:
+            raise ZooError(
+                f"{self.where} finds nothing below score_threshold={self.score_threshold}; for "
+                f"{threshold} export it again"
+            )
+        for key, value in limits.items():
+            if value != self._nms.get(key):
+                raise ZooError(
+                    f"{self.where} has {key}={self._nms.get(key)} inside; for {value} export it "
+                    "again"
+                )
+        return Predictor(self, threshold)
+
+    def detect(self, source: Any, **options: Any) -> list[supervision.Detections]:
+        """As `zoo.detector.Detector.detect`."""
+        from zoo.inference import detect
+
+        return [detections for _, detections in detect(self, source, **options)]
+
+
+class Predictor:
+    """What `zoo.inference.detect` calls; fixed batches, filled up and cut.
+
+    Args:
+        detector: whose file runs.
+        threshold: rows that score less or the same are not counted.
+    """
+
+    def __init__(self, detector: ExportedDetector, threshold: float):
+        self.detector = detector
+        self.threshold = threshold
+
+    def predict_on_batch(self, inputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """`[images, windows]` of any number → as `zoo.nms.candidates.detections`.
+
+        Raises:
+            ZooError: the images are letterboxed, and the file is for stretched ones.
+        """
+        size = self.detector.batch_size
+        pieces = [
+            self._run(*(part[start : start + size] for part in inputs))
+            for start in range(0, len(inputs[0]), size)
+        ]
+        if len(pieces) == 1:
+            return pieces[0]
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+    def _run(self, images: np.ndarray, windows: np.ndarray) -> dict[str, np.ndarray]:
+        detector, number = self.detector, len(images)
+        missing = detector.batch_size - number
+        if missing:
+            images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), "float32")])
+            windows = np.concatenate([windows, np.tile(EVERYWHERE, (missing, 1))])
+        named = {"images": images}
+        if detector.resize == "letterbox":
+            named["window"] = windows
+        elif (windows != EVERYWHERE).any():
+            raise ZooError(f"{detector.where} is for resize=stretch; export it for letterbox")
+        found = {name: values[:number] for name, values in detector.run(named).items()}
+        # Suppression goes from high scores to low ones: what scores less changed nothing above it.
+        above = (np.asarray(found["scores"]) > self.threshold).sum(axis=1)
+        return {**found, "count": np.minimum(found["count"], above)}
+
+
+def load_exported(path: Path, format: str, *, threads: int | None = None) -> ExportedDetector:
+    """The detector of an exported file.
+
+    Raises:
+        ZooError: there is no such file, it is not ours, or its engine is not installed.
+    """
+    if not path.exists():
+        raise ZooError(f"no file {path}")
+    metadata, run = FORMATS[format]().open(path, threads=threads)
+    return ExportedDetector(metadata, run, path)

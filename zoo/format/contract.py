@@ -1,0 +1,89 @@
+"""What every format offers."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from zoo.errors import ZooError, nearest
+from zoo.registry import FORMATS
+
+Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, Any]]
+Metadata = dict[str, Any]
+
+
+class Format(Protocol):
+    """One format of exported models.
+
+    Attributes:
+        suffix: of its files; empty for a directory.
+        precisions: of weights or arithmetic that it knows, the default first.
+    """
+
+    suffix: str
+    precisions: tuple[str, ...]
+
+    def write(self, function: Any, path: Path, *, metadata: Metadata, precision: str) -> None:
+        """Convert a `tf.function` of one signature, its weights constant; named outputs."""
+
+    def holds(self, path: Path) -> bool:
+        """Whether a path looks like a model of this format."""
+
+    def open(self, path: Path, *, threads: int | None = None) -> tuple[Metadata, Run]:
+        """The metadata, and named arrays → named arrays."""
+
+
+@contextlib.contextmanager
+def saved(function: Any) -> Iterator[str]:
+    """A temporary SavedModel of a function, for converters that read one."""
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as folder:
+        module = tf.Module()
+        module.function = function
+        tf.saved_model.save(module, folder, signatures=function.get_concrete_function())
+        yield folder
+
+
+def need(module: str, extra: str) -> Any:
+    """A module of an optional engine.
+
+    Raises:
+        ZooError: it is not installed; the extra that brings it is named.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ZooError(
+            f"{module.partition('.')[0]} is not installed: pip install 'keras-yolo-zoo[{extra}]'"
+        ) from error
+
+
+def format_of(path: Path) -> str | None:
+    """The name of the format that a path is of, None if of none."""
+    for name in FORMATS.names():
+        if FORMATS[name]().holds(path):
+            return name
+    return None
+
+
+def check_precision(name: str, precision: str) -> None:
+    """Refuse a precision that a format does not have.
+
+    Raises:
+        ZooError: there is no such precision; the nearest is suggested.
+    """
+    known = FORMATS[name]().precisions
+    if precision not in known:
+        raise ZooError(f"format {name} has no precision {precision!r}; {nearest(precision, known)}")
+
+
+def foreign(path: Path) -> ZooError:
+    """What to raise where a model has no metadata of ours."""
+    return ZooError(f"{path} was not exported by zoo: it does not say its classes and sizes")

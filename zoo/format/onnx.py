@@ -1,0 +1,55 @@
+"""ONNX, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.format.contract import Metadata, Run, foreign, need
+
+OPSET = 18
+
+
+class Onnx:
+    """One `.onnx` file; metadata as JSON under the key `zoo` of its metadata properties."""
+
+    suffix = ".onnx"
+    precisions = ("float32",)
+
+    def write(self, function: Any, path: Path, *, metadata: Metadata, precision: str) -> None:
+        """As `zoo.format.contract.Format`; by tf2onnx."""
+        tf2onnx, onnx = need("tf2onnx", "onnx"), need("onnx", "onnx")
+        logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+        model, _ = tf2onnx.convert.from_function(
+            function, input_signature=function.input_signature, opset=OPSET
+        )
+        onnx.helper.set_model_props(model, {"zoo": json.dumps(metadata)})
+        onnx.save(model, str(path))
+
+    def holds(self, path: Path) -> bool:
+        """As `zoo.format.contract.Format`."""
+        return path.suffix == self.suffix
+
+    def open(self, path: Path, *, threads: int | None = None) -> tuple[Metadata, Run]:
+        """As `zoo.format.contract.Format`."""
+        runtime = need("onnxruntime", "onnx")
+        options = runtime.SessionOptions()
+        if threads:
+            options.intra_op_num_threads = threads
+        session = runtime.InferenceSession(
+            str(path), options, providers=runtime.get_available_providers()
+        )
+        metadata = session.get_modelmeta().custom_metadata_map
+        if "zoo" not in metadata:
+            raise foreign(path)
+        names = [output.name for output in session.get_outputs()]
+
+        def run(inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+            return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+
+        return json.loads(metadata["zoo"]), run

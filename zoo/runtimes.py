@@ -1,0 +1,102 @@
+"""Exports that `zoo.detect` makes for itself: once for each model, size and engine, then reused."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import zoo
+from zoo.cards import card, names, weights_file
+from zoo.download import alone, cache_directory
+from zoo.errors import ZooError, nearest
+from zoo.format.contract import check_precision, format_of
+from zoo.registry import FORMATS
+from zoo.runs import checkpoint
+
+#: What runs a format, the fastest first (`benchmarks/inference.py`), and what writes it.
+ENGINES = {
+    "openvino": ("openvino",),
+    "onnx": ("onnxruntime", "onnx", "tf2onnx"),
+    "litert": ("ai_edge_litert",),
+}
+#: Options of detection that are fixed in an exported file.
+INSIDE = ("image_size", "resize", "batch_size", "score_threshold", "iou_threshold")
+
+
+def exported(preset: str, *, runtime: str, precision: str = "float32", **options: Any) -> Path:
+    """The exported file of a model, made where the cache does not have it.
+
+    It is known by the hash of the weights and all that goes into it. Exporting runs in a process of
+    its own, so that this one imports no Keras, then as later.
+
+    Args:
+        preset: as in `zoo.load`; an exported file is its own engine.
+        runtime: `onnx`, `openvino`, `litert`, or `auto`, the fastest that is installed.
+        precision: as in `zoo.deployment.exporting.export`.
+        **options: those of `zoo.inference.detect`.
+
+    Raises:
+        ZooError: there is no such runtime, it is not installed, or the export fails.
+    """
+    if (own := format_of(Path(preset))) is not None:
+        if runtime not in ("auto", own):
+            raise ZooError(f"{preset} runs on {own}, not on runtime={runtime}; leave that out")
+        return Path(preset)
+    format = _engine(runtime)
+    check_precision(format, precision)
+    settings = {key: options[key] for key in INSIDE if options.get(key) is not None}
+    settings |= {"format": format, "precision": precision}
+    source, digest = _weights(preset)
+    key = json.dumps([zoo.__version__, str(preset), digest, settings], sort_keys=True)
+    folder = cache_directory() / "exports" / hashlib.sha256(key.encode()).hexdigest()[:16]
+    file = folder / f"model{FORMATS[format]().suffix}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with alone(folder.with_name(f"{folder.name}.lock")):
+        if not file.exists():
+            _export(source, file, settings)
+    return file
+
+
+def _engine(runtime: str) -> str:
+    if runtime != "auto":
+        if runtime not in ENGINES:
+            raise ZooError(
+                f"no runtime {runtime!r}; {nearest(runtime, ['auto', 'keras', *ENGINES])}"
+            )
+        return runtime
+    for format, modules in ENGINES.items():
+        if all(importlib.util.find_spec(module) for module in modules):
+            return format
+    raise ZooError("runtime=auto: no engine is installed; pip install 'keras-yolo-zoo[openvino]'")
+
+
+def _weights(preset: str) -> tuple[str, str]:
+    """What to export, and the hash of its weights."""
+    if preset in names():
+        weights_file(card(preset))
+        return preset, card(preset)["weights"]["sha256"]
+    path = checkpoint(Path(preset))
+    with path.open("rb") as file:
+        return str(path), hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _export(source: str, file: Path, settings: dict[str, Any]) -> None:
+    """Export into a folder beside the cache's, and only then give it its name."""
+    file.parent.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=file.parent.parent) as folder:
+        made = Path(folder) / "made"
+        given = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
+        command = [sys.executable, "-m", "zoo.export", f"preset={source}", *given]
+        command += [f"output={made / file.name}", f"hydra.run.dir={folder}/run"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ZooError(f"export for this runtime failed: {done.stderr.strip()[-2000:]}")
+        shutil.rmtree(file.parent, ignore_errors=True)
+        made.rename(file.parent)
