@@ -39,10 +39,11 @@ test-jax: setup
 	KERAS_BACKEND=jax $(BIN)/pytest -n 2 -m "not slow" tests plugins
 
 # What takes minutes: large networks, whole trainings, kills, sweeps, AP of real models; and
-# Darknet's updates on JAX as well.
+# Darknet's updates and several devices on JAX as well.
 test-slow: setup
 	$(BIN)/pytest -n 2 -m slow tests
-	KERAS_BACKEND=jax $(BIN)/pytest -n 2 -m slow tests/training/test_darknet_steps.py
+	KERAS_BACKEND=jax $(BIN)/pytest -n 2 -m slow tests/training/test_darknet_steps.py \
+		tests/training/test_devices.py
 
 # The same models on PyTorch, which setup does not install; the release of which a CPU build exists
 # for the machine is the user's to choose: make test-torch TORCH=torch==2.13.0

@@ -11,6 +11,7 @@ from keras import ops
 from zoo.detector import Detector, backbone_of
 from zoo.errors import ZooError
 from zoo.ops.levels import stride
+from zoo.ops.replicas import replicas
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -79,7 +80,7 @@ class BackboneClassifier(keras.Model):
         entropy = -ops.sum(smooth * ops.log_softmax(ops.cast(y_pred, "float32")), axis=-1)
         loss = ops.mean(entropy * labelled)
         self._loss_mean.update_state(loss)
-        return loss
+        return loss / replicas()  # of several replicas each sees its part; their shares add up
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
