@@ -42,6 +42,7 @@ from zoo.training.schedules.updates import PerUpdate
 from zoo.training.state import weights_sha256
 from zoo.training.task import Task, task_of
 from zoo.training.transfer import freeze, initialise
+from zoo.training.waiting import Waits
 
 log = logging.getLogger(__name__)
 
@@ -116,8 +117,9 @@ def _train(
             save_first_batches(cfg, sources["train"], directory / "batches.png", steps=steps)
             checkpoints = _checkpoints(cfg, record, best, interruption, resumed)
             callbacks = _callbacks(cfg, sources["val"], best, checkpoints)
-            batches = _batches(cfg, sources["train"], devices, start=checkpoints.step)
-            _fit(cfg, detector, batches, [*callbacks, *trackers], checkpoints)
+            waits = Waits()
+            batches = _batches(cfg, sources["train"], devices, checkpoints.step, waits)
+            _fit(cfg, detector, batches, [*callbacks, *trackers], checkpoints, waits)
         metrics = _conclude(task, best.best, sources["val"], directory)
         record.note(
             status="finished", metrics=metrics, best=best.best, last_sha256=best.last_sha256
@@ -140,12 +142,13 @@ def _fit(
     batches: Any,
     callbacks: list[keras.callbacks.Callback],
     checkpoints: Checkpoints,
+    waits: Waits,
 ) -> None:
     """`Model.fit`, from the update after that of the checkpoint."""
     step, steps = checkpoints.step, checkpoints.steps
     checkpoints.siblings = keras.callbacks.CallbackList(
         [ShortEpoch(-step % steps), *callbacks, keras.callbacks.History(), checkpoints],
-        model=detector, epochs=cfg["epochs"], steps=steps,
+        model=detector, epochs=cfg["epochs"], steps=steps, waits=waits,
     )  # fmt: skip
     with checkpoints.ending():
         detector.fit(
@@ -192,10 +195,12 @@ def _compile(
         sum_gradients_first(detector.optimizer)
 
 
-def _batches(cfg: Mapping[str, Any], source: Source, devices: Devices, *, start: int) -> Any:
+def _batches(
+    cfg: Mapping[str, Any], source: Source, devices: Devices, start: int, waits: Waits
+) -> Any:
     samples = training_samples(cfg, source, steps=steps_of_an_epoch(cfg, source))
     threads = {} if cfg["threads"] is None else {"num_threads": cfg["threads"]}
-    return fit_batches(samples, start=start, devices=devices, **threads)
+    return fit_batches(samples, start=start, devices=devices, waits=waits, **threads)
 
 
 def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
