@@ -99,7 +99,7 @@ def _train(
     with devices.building():
         # A run that goes on takes its weights from the checkpoint.
         detector = detector_for({**cfg, "weights": None} if resumed else cfg, sources["train"])
-        _compile(detector, cfg, total_steps=steps * cfg["epochs"], devices=devices)
+        compile_detector(detector, cfg, total_steps=steps * cfg["epochs"], devices=devices)
     task.check(cfg, sources["train"], detector)
     record = (
         Record.of_resumed_run(directory, sources, resumed)
@@ -181,9 +181,10 @@ def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
     return detector
 
 
-def _compile(
+def compile_detector(
     detector: Detector, cfg: Mapping[str, Any], *, total_steps: int, devices: Devices
 ) -> None:
+    """Give a detector its optimizer and decide what is compiled with XLA."""
     detector.compile(
         optimizer=_optimizer(cfg, total_steps=total_steps),
         # On a CPU XLA slows convolutions: there only the loss is compiled, by the detector. And
