@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 
 from zoo.data.sample import Source
+from zoo.errors import ZooError
 from zoo.evaluation.classification import accuracy
 from zoo.evaluation.run import evaluate
 from zoo.evaluation.save import LATEST, promote, save_evaluation
@@ -54,6 +56,31 @@ class SwapAverages(keras.callbacks.SwapEMAWeights):
 
 def _copy(variable: Any) -> np.ndarray:
     return np.array(keras.ops.convert_to_numpy(variable))
+
+
+class Diverged(keras.callbacks.Callback):
+    """Ends a run whose loss is no number: none that follows could be one.
+
+    Args:
+        step: updates made already.
+
+    Raises:
+        ZooError: at the first update of such a loss.
+    """
+
+    def __init__(self, step: int = 0):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Look at the mean loss of the epoch, which stays NaN once it is."""
+        self.step += 1
+        if math.isnan(float((logs or {}).get("loss", 0.0))):
+            raise ZooError(
+                f"the loss is not a number at update {self.step}: training has diverged; lower "
+                "optimizer.learning_rate, set schedule.burn_in (updates of a rising rate) or "
+                "optimizer.global_clipnorm (10, say)"
+            )
 
 
 class Evaluation(keras.callbacks.Callback):

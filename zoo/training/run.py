@@ -23,7 +23,7 @@ from zoo.errors import ZooError
 from zoo.evaluation.report import print_metrics
 from zoo.report.page import write_report
 from zoo.training.atomic import write_text
-from zoo.training.callbacks import BestAndLast, EarlyStop, ShortEpoch, SwapAverages
+from zoo.training.callbacks import BestAndLast, Diverged, EarlyStop, ShortEpoch, SwapAverages
 from zoo.training.checkpoint import Checkpoint
 from zoo.training.classes import check_classes, warn_of_empty_classes
 from zoo.training.devices import Devices, devices_of
@@ -261,6 +261,7 @@ def _callbacks(
     )
     done, steps = checkpoints.step, checkpoints.steps
     return [
+        Diverged(done),
         *([SwapAverages()] if cfg["ema"] else []),
         evaluation,
         best,
