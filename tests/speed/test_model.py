@@ -1,5 +1,8 @@
 """A detector measured: of Keras and exported."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -57,3 +60,10 @@ def test_what_is_no_detector_is_refused(tmp_path):
         model.measure(settings())
     with pytest.raises(ZooError, match=r"^no cold start of nowhere: \S*ZooError: no preset"):
         cold_start("nowhere")
+
+
+def test_peak_memory_is_not_that_of_the_process_which_started_it():
+    ballast = np.ones(50_000_000)  # 400 MB, which `ru_maxrss` of a child would show
+    code = "from zoo.speed.cold import _peak_rss_mib; print(_peak_rss_mib())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 5 < float(done.stdout) < ballast.nbytes / 2**20 / 1.3
