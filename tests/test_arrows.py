@@ -30,6 +30,7 @@ LEVELS = [
     },
     {"evaluation", "report"},
     {"training", "verification", "deployment"},
+    {"speed"},
     {"model_card"},
     {
         "card",
@@ -41,6 +42,7 @@ LEVELS = [
         "convert",
         "browse",
         "anchors",
+        "benchmark",
         "reproduce",
         "__main__",
     },

@@ -51,7 +51,7 @@ def test_a_run_leaves_its_config_scores_weights_and_pictures(trained):
 def test_progress_tells_losses_speed_and_time_left(trained):
     _, text = trained
     assert "epoch 2/2" in text
-    for word in ("loss", "box", "obj", "cls", "images/s", "left", "val_AP"):
+    for word in ("loss", "box", "obj", "cls", "images/s", "waited for data", "left", "val_AP"):
         assert word in text
 
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "zoo.train": "train a detector: python -m zoo.train model=yolov4 data=coco",
     "zoo.browse": "what training will see, drawn: python -m zoo.browse data=voc data.root=DIR",
     "zoo.anchors": "anchors for your boxes: python -m zoo.anchors data=voc data.root=DIR",
+    "zoo.benchmark": "data or model, which one limits: python -m zoo.benchmark data=coco_json",
     "zoo.reproduce": "a run made again, its numbers compared: python -m zoo.reproduce run=DIR",
     "zoo.evaluate": "COCO numbers: python -m zoo.evaluate preset=yolov4-tiny-coco data.root=DIR",
     "zoo.detect": "boxes on pictures: python -m zoo.detect preset=yolov4-tiny-coco source=a.jpg",

@@ -1,8 +1,13 @@
+import contextlib
+
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
+from zoo.data import image
 from zoo.data.image import image_size, read_image
 from zoo.errors import ZooError
 
@@ -74,3 +79,12 @@ def test_data_after_the_end_of_a_jpeg_does_no_harm(jpeg):
     jpeg.write_bytes(jpeg.read_bytes() + b"appended by a camera" * 10)
     np.testing.assert_array_equal(read_image(jpeg), pixels)
     assert image_size(jpeg) == (64, 96)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from([image.SCAN, image.END, b"\0", b"\xff"]), max_size=6))
+def test_a_jpeg_is_whole_if_its_last_end_is_after_its_last_scan(pieces):
+    data = image.START + b"".join(pieces)
+    whole = data.rfind(image.END) > data.rfind(image.SCAN)
+    with contextlib.nullcontext() if whole else pytest.raises(ZooError, match="truncated JPEG"):
+        image._refuse_truncated(data, "a.jpg")

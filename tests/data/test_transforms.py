@@ -347,3 +347,33 @@ def test_a_turned_mosaic_is_computed_up_to_the_edge_of_what_shows():
     assert made.warp(shift(-20.3, -15.6) @ turn, (60, 70)).image.min() == 255
     beyond = made.warp(shift(500, 0) @ turn, (60, 70)).image  # none of it shows
     assert (beyond == 128).all()
+
+
+@pytest.mark.parametrize("bound", [True, False])
+@pytest.mark.parametrize("name", ["mosaic", "mosaic9"])
+def test_boxes_of_a_mosaic_are_those_of_its_tiles_one_by_one(name, bound):
+    for seed in range(10):
+        part = call(name, scene((30, 20, 70, 50)), seed, lambda: scene((0, 2, 90, 60), kind=1),
+                    probability=1.0, bound=bound)  # fmt: skip
+        height, width, _ = part.pixels.shape
+        expected = []
+        for tile, (x, y), (left, top, right, bottom) in part.pixels.tiles:
+            for x0, y0, x1, y1 in tile.boxes_xyxy + np.array([x, y, x, y], np.float32):
+                seen = max(x0, left), max(y0, top), min(x1, right), min(y1, bottom)
+                if seen[2] - seen[0] > 1 and seen[3] - seen[1] > 1:
+                    whole = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+                    expected.append(seen if bound else whole)
+        np.testing.assert_array_equal(part.boxes_xyxy, np.array(expected, np.float32))
+
+
+@settings(max_examples=100)
+@given(
+    scales=st.lists(st.floats(0.1, 4) | st.floats(-4, -0.1), min_size=2, max_size=2),
+    shifts=st.lists(st.floats(-50, 50), min_size=2, max_size=2),
+)
+def test_moved_boxes_are_around_all_moved_corners(scales, shifts):
+    matrix = shift(*shifts) @ scale(*scales)
+    box = np.array([[3, 5, 40, 9]], np.float32)
+    corners = np.array([[x, y, 1] for x in (3, 40) for y in (5, 9)]) @ matrix.T
+    expected = [*corners[:, :2].min(0), *corners[:, :2].max(0)]
+    np.testing.assert_allclose(moved(box, matrix)[0], expected, rtol=1e-12, atol=1e-12)

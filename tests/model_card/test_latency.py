@@ -6,6 +6,7 @@ import pytest
 
 from zoo.errors import ZooError
 from zoo.model_card import latency
+from zoo.speed import timing
 
 TINY = "yolov4-tiny-coco"
 
@@ -36,7 +37,7 @@ class Clock:
 @pytest.fixture
 def measured(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(latency, "time", clock)
+    monkeypatch.setattr(timing, "time", clock)
     detector = Detector(clock, [9, 9, 9, 0.010, 0.050, 0.020])  # three rounds to warm up
     found = latency.measure(detector, TINY, rounds=3)
     assert detector.shapes == [(1, 32, 64, 3)] * 6

@@ -94,7 +94,9 @@ def _refuse_truncated(data: bytes, where: str) -> None:
     Entropy-coded data cannot contain a marker, so an intact file has an end marker after its last
     scan; what follows it (some cameras append data) does no harm.
     """
-    if data.startswith(START) and data.rfind(END) <= data.rfind(SCAN):
-        raise ZooError(f"{where} is a truncated JPEG; replace or remove it")
+    if data.startswith(START):
+        end = data.rfind(END)
+        if end < 0 or data.find(SCAN, end) >= 0:  # only what follows the marker is searched
+            raise ZooError(f"{where} is a truncated JPEG; replace or remove it")
     if data.startswith(PNG) and LAST not in data:
         raise ZooError(f"{where} is a truncated PNG; replace or remove it")

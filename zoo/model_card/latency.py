@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import statistics
-import time
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from zoo.errors import ZooError
 from zoo.model_card.evidence import of_weight
+from zoo.speed.model import network
+from zoo.speed.timing import milliseconds, spread
 from zoo.training.environment import accelerators, environment
 from zoo.training.manifest import NUMBER, TEXT, WHOLE, check_against, now
 
@@ -31,8 +30,6 @@ SCHEMA: dict[str, Any] = {
     "rounds": WHOLE,
     "milliseconds": {"median": NUMBER, "least": NUMBER, "most": NUMBER},
 }
-#: Rounds before the clock starts: compilation, caches.
-WARM_UP = 3
 
 
 def measure(detector: Any, preset: str, *, rounds: int) -> dict[str, Any]:
@@ -43,14 +40,7 @@ def measure(detector: Any, preset: str, *, rounds: int) -> dict[str, Any]:
         preset: its name.
         rounds: how often.
     """
-    predictor = detector.predictor()
-    image = np.random.default_rng(0).random((1, *detector.image_size, 3), np.float32)
-    seconds = []
-    for _ in range(WARM_UP + rounds):
-        start = time.perf_counter()
-        predictor.predict_on_batch(image)  # gives arrays of the host: nothing is under way then
-        seconds.append(time.perf_counter() - start)
-    times = [1000 * value for value in seconds[WARM_UP:]]
+    found = spread(milliseconds(network(detector, 1), rounds=rounds))
     here = environment()
     return {
         "version": VERSION,
@@ -63,10 +53,8 @@ def measure(detector: Any, preset: str, *, rounds: int) -> dict[str, Any]:
         "image_size": list(detector.image_size),
         "batch_size": 1,
         "rounds": rounds,
-        "milliseconds": {
-            "median": statistics.median(times), "least": min(times), "most": max(times),
-        },
-    }  # fmt: skip
+        "milliseconds": {key: found[key] for key in ("median", "least", "most")},
+    }
 
 
 def read_latency(path: Path, preset: str) -> dict[str, Any]:

@@ -119,6 +119,20 @@ def bars(values: Sequence[float], labels: Sequence[Any], *, x: str, y: str) -> s
     return _svg(draw, (3.2, 2.7), name=f"bars {x} {y}")
 
 
+def ranked(values: Mapping[str, float], *, x: str) -> str:
+    """Lying bars, one a name, in the order given, with their numbers."""
+
+    def draw(axes: Axes) -> None:
+        drawn = axes.barh(list(values), list(values.values()), color=COLOURS[0], height=0.7)
+        axes.bar_label(drawn, fmt="%.3g", padding=3, color=INK, fontsize=8)
+        axes.grid(visible=False, axis="y")
+        axes.invert_yaxis()
+        axes.margins(x=0.12)
+        axes.set(xlabel=x)
+
+    return _svg(draw, (5.0, 0.7 + 0.26 * len(values)), name=f"ranked {x}")
+
+
 def density(counts: Sequence[Sequence[int]], *, x: str, y: str, down: bool) -> str:
     """A map of counts over the unit square; with `down` y grows downwards, as in images."""
 

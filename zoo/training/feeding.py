@@ -9,6 +9,7 @@ import keras
 from zoo.data.loader import THREADS, training_batches
 from zoo.data.training import TrainingSamples
 from zoo.training.devices import Devices
+from zoo.training.waiting import Timed, Waits
 
 
 def fit_batches(
@@ -17,12 +18,14 @@ def fit_batches(
     start: int = 0,
     num_threads: int = THREADS,
     devices: Devices | None = None,
+    waits: Waits | None = None,
 ) -> Any:
     """Batches of training samples for `fit`, without end, from batch `start` on.
 
     Keras takes the Grain dataset of `training_batches` as it is, on any backend, and shares it out
     among the devices of JAX. On TensorFlow it would fix inputs of several sizes to that of the
-    first two batches, and several devices want their parts one by one.
+    first two batches, and several devices want their parts one by one. `waits` tells how long `fit`
+    waited for them.
     """
     devices = devices or Devices()
     parts = devices.count // devices.processes if devices.strategy else 1
@@ -34,6 +37,8 @@ def fit_batches(
         processes=devices.processes,
         parts=parts,
     )
+    if waits is not None:
+        batches = Timed(batches, waits)
     if devices.strategy:
         data = _tensorflow(samples, batches, samples.batch_size // devices.count)
         return devices.strategy.distribute_datasets_from_function(lambda context: data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
@@ -9,9 +10,18 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from zoo.training.waiting import Waits
+
+log = logging.getLogger(__name__)
+#: Of the time of updates: who waits longer for data is told so.
+MUCH_WAITING = 0.1
+
 
 class TrainingProgress(keras.callbacks.Callback):
-    """Loss parts, images per second and the time left.
+    """Loss parts, images per second, the share of time spent waiting for data, the time left.
+
+    How long `fit` waited is `params["waits"]`, see `zoo.training.waiting`; without it nothing is
+    said of that.
 
     Args:
         epochs: of the whole run.
@@ -53,11 +63,13 @@ class TrainingProgress(keras.callbacks.Callback):
             "training", total=self.epochs * self.steps, completed=self.done, state=""
         )
         self.spent = 0.0
+        self.warned = False
         self.said = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Count the time of updates only, not that of evaluation."""
         self.epoch = epoch
+        self.spent_before, self.waited_before = self.spent, self._waited()
         self.clock = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -87,13 +99,31 @@ class TrainingProgress(keras.callbacks.Callback):
         )
         self.bar.console.print(
             f"epoch {epoch + 1}/{self.epochs}  {_losses(logs)}{scores}  "
-            f"{self._rate():.1f} images/s  {_clock(left)} left"
+            f"{self._rate():.1f} images/s  {self._waiting()}{_clock(left)} left"
         )
         self.said = time.monotonic()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Close the bar."""
         self.bar.stop()
+
+    def _waiting(self) -> str:
+        """How much of the epoch's time `fit` waited for batches."""
+        spent = self.spent - self.spent_before
+        if "waits" not in self.params or not spent:
+            return ""
+        share = min(1.0, (self._waited() - self.waited_before) / spent)
+        if share > MUCH_WAITING and not self.warned:
+            self.warned = True
+            log.warning(
+                "the data, not the model, limit the speed: updates wait for them %.0f %% of the "
+                "time; python -m zoo.benchmark with the same keys says which stage takes how long",
+                100 * share,
+            )
+        return f"waited for data {100 * share:.0f} %  "
+
+    def _waited(self) -> float:
+        return self.params.get("waits", Waits()).seconds
 
     def _rate(self) -> float:
         return self._here() * self.batch_size / self.spent if self.spent else 0.0

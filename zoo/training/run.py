@@ -42,6 +42,7 @@ from zoo.training.schedules.updates import PerUpdate
 from zoo.training.state import weights_sha256
 from zoo.training.task import Task, task_of
 from zoo.training.transfer import freeze, initialise
+from zoo.training.waiting import Waits
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def _train(
     with devices.building():
         # A run that goes on takes its weights from the checkpoint.
         detector = detector_for({**cfg, "weights": None} if resumed else cfg, sources["train"])
-        _compile(detector, cfg, total_steps=steps * cfg["epochs"], devices=devices)
+        compile_detector(detector, cfg, total_steps=steps * cfg["epochs"], devices=devices)
     task.check(cfg, sources["train"], detector)
     record = (
         Record.of_resumed_run(directory, sources, resumed)
@@ -116,8 +117,9 @@ def _train(
             save_first_batches(cfg, sources["train"], directory / "batches.png", steps=steps)
             checkpoints = _checkpoints(cfg, record, best, interruption, resumed)
             callbacks = _callbacks(cfg, sources["val"], best, checkpoints)
-            batches = _batches(cfg, sources["train"], devices, start=checkpoints.step)
-            _fit(cfg, detector, batches, [*callbacks, *trackers], checkpoints)
+            waits = Waits()
+            batches = _batches(cfg, sources["train"], devices, checkpoints.step, waits)
+            _fit(cfg, detector, batches, [*callbacks, *trackers], checkpoints, waits)
         metrics = _conclude(task, best.best, sources["val"], directory)
         record.note(
             status="finished", metrics=metrics, best=best.best, last_sha256=best.last_sha256
@@ -140,12 +142,13 @@ def _fit(
     batches: Any,
     callbacks: list[keras.callbacks.Callback],
     checkpoints: Checkpoints,
+    waits: Waits,
 ) -> None:
     """`Model.fit`, from the update after that of the checkpoint."""
     step, steps = checkpoints.step, checkpoints.steps
     checkpoints.siblings = keras.callbacks.CallbackList(
         [ShortEpoch(-step % steps), *callbacks, keras.callbacks.History(), checkpoints],
-        model=detector, epochs=cfg["epochs"], steps=steps,
+        model=detector, epochs=cfg["epochs"], steps=steps, waits=waits,
     )  # fmt: skip
     with checkpoints.ending():
         detector.fit(
@@ -178,9 +181,10 @@ def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
     return detector
 
 
-def _compile(
+def compile_detector(
     detector: Detector, cfg: Mapping[str, Any], *, total_steps: int, devices: Devices
 ) -> None:
+    """Give a detector its optimizer and decide what is compiled with XLA."""
     detector.compile(
         optimizer=_optimizer(cfg, total_steps=total_steps),
         # On a CPU XLA slows convolutions: there only the loss is compiled, by the detector. And
@@ -192,10 +196,12 @@ def _compile(
         sum_gradients_first(detector.optimizer)
 
 
-def _batches(cfg: Mapping[str, Any], source: Source, devices: Devices, *, start: int) -> Any:
+def _batches(
+    cfg: Mapping[str, Any], source: Source, devices: Devices, start: int, waits: Waits
+) -> Any:
     samples = training_samples(cfg, source, steps=steps_of_an_epoch(cfg, source))
     threads = {} if cfg["threads"] is None else {"num_threads": cfg["threads"]}
-    return fit_batches(samples, start=start, devices=devices, **threads)
+    return fit_batches(samples, start=start, devices=devices, waits=waits, **threads)
 
 
 def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:

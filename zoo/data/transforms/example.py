@@ -144,7 +144,9 @@ def moved(boxes_xyxy: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     if not len(boxes_xyxy):
         return np.zeros((0, 4))
     if _straight(matrix):
-        ends = boxes_xyxy.reshape(-1, 2, 2) * matrix[[0, 1], [0, 1]] + matrix[:2, 2]
+        ends = boxes_xyxy.reshape(-1, 2, 2) * matrix.diagonal()[:2] + matrix[:2, 2]
+        if matrix[0, 0] >= 0 and matrix[1, 1] >= 0:  # nothing changes places
+            return ends.reshape(-1, 4)
         return np.concatenate([ends.min(1), ends.max(1)], axis=1)
     corners = boxes_xyxy[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2).astype(np.float64)
     x, y, w = np.moveaxis(corners @ matrix[:, :2].T + matrix[:, 2], -1, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -130,16 +130,21 @@ def _composed(
     """Tiles in the cells between the columns and rows."""
     cells = [(x, y) for y in pairwise(rows) for x in pairwise(columns)]
     montage = Montage((rows[-1], columns[-1], 3), [])
-    boxes, classes = [], []
+    offsets, frames, counts = [], [], []
     for tile, place, cell in zip(tiles, _places(len(rows) - 1), cells, strict=True):
         (x0, x1), (y0, y1) = cell
         x, y = (_offset(*cell[axis], tile.size[1 - axis], place[axis]) for axis in (0, 1))
         frame = (max(x, x0), max(y, y0), min(x + tile.size[1], x1), min(y + tile.size[0], y1))
         montage.tiles.append((tile, (x, y), frame))
-        seen = _seen(tile, (x, y), frame, montage.shape, bound=bound)
-        boxes.append(seen.boxes_xyxy)
-        classes.append(seen.classes)
-    return Example(montage, np.concatenate(boxes), np.concatenate(classes))
+        offsets.append((x, y, x, y))
+        frames.append(frame)
+        counts.append(len(tile.boxes_xyxy))
+    boxes = np.concatenate([tile.boxes_xyxy for tile in tiles])
+    boxes = boxes + np.repeat(np.array(offsets, np.float32), counts, axis=0)
+    inside_of = np.repeat(np.array(frames), counts, axis=0)
+    boxes, shown = _seen(boxes, inside_of, montage.shape, bound=bound)
+    classes = np.concatenate([tile.classes for tile in tiles])
+    return Example(montage, boxes[shown], classes[shown])
 
 
 def _offset(low: int, high: int, length: int, place: float) -> int:
@@ -148,13 +153,12 @@ def _offset(low: int, high: int, length: int, place: float) -> int:
 
 
 def _seen(
-    tile: Example, offset: tuple[int, int], frame: tuple[int, ...], canvas: Sequence[int],
-    *, bound: bool,
-) -> Example:  # fmt: skip
-    """The boxes of a tile that show on the canvas, cut to what is visible or to the canvas."""
-    boxes = tile.boxes_xyxy + np.array([*offset, *offset], np.float32)
-    inside = np.clip(boxes, frame[:2] * 2, frame[2:] * 2)
+    boxes: np.ndarray, frames: np.ndarray, canvas: Sequence[int], *, bound: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes cut to what is visible of their tile, or to the canvas, and which of them show."""
+    low, high = frames[:, [0, 1, 0, 1]], frames[:, [2, 3, 2, 3]]
+    inside = np.minimum(np.maximum(boxes, low), high)
     shown = ((inside[:, 2:] - inside[:, :2]) > 1).all(axis=1)
     if not bound:
         inside = np.clip(boxes, 0, [canvas[1], canvas[0]] * 2)
-    return replace(tile, boxes_xyxy=inside.astype(np.float32)).keep(shown)
+    return inside.astype(np.float32), shown

@@ -72,8 +72,7 @@ class Tracking(keras.callbacks.Callback):
         self.step += 1
         self.updates += 1
         if self.step % self.every == 0:
-            speed = self.updates * self.batch_size / max(1e-9, time.monotonic() - self.clock)
-            self._log({**self._curves(logs), "train/images_per_second": speed})
+            self._log({**self._curves(logs), **self._speed()})
             self._restart_clock()
 
     @harmless
@@ -104,8 +103,18 @@ class Tracking(keras.callbacks.Callback):
         # made again after an interruption.
         self.run.log({"step": self.step, **values})
 
+    def _speed(self) -> dict[str, float]:
+        """Since the clock was started; the share of waiting where the run tells it."""
+        seconds = max(1e-9, time.monotonic() - self.clock)
+        found = {"train/images_per_second": self.updates * self.batch_size / seconds}
+        if "waits" in self.params:
+            share = (self.params["waits"].seconds - self.waited) / seconds
+            found["train/share_waiting_for_data"] = min(1.0, share)
+        return found
+
     def _restart_clock(self) -> None:
         self.clock, self.updates = time.monotonic(), 0
+        self.waited = self.params["waits"].seconds if "waits" in self.params else 0.0
 
     def _optimizer(self) -> Any:
         return getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)

@@ -1,0 +1,69 @@
+"""A detector measured: of Keras and exported."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo import config
+from zoo.errors import ZooError
+from zoo.exported import ExportedDetector
+from zoo.speed import model
+from zoo.speed.cold import cold_start
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "tiny.keras"
+    detector = zoo.build("yolov4_tiny", ["a", "b"], overrides=["model.image_size=[32,64]"])
+    detector.save(path)
+    return str(path)
+
+
+def settings(*overrides):
+    return config.plain(config.compose("benchmark", ["what=model", "rounds=3", *overrides]))
+
+
+@pytest.mark.slow
+def test_a_saved_detector(file):
+    found = model.measure(settings(f"preset={file}", "batch_sizes=[1,2]"))
+    assert found["image_size"] == [32, 64] and set(found["throughput"]) == {"1", "2"}
+    for what in ("latency", "whole"):
+        times = found[what]
+        assert 0 < times["least"] <= times["median"] <= times["p95"] <= times["most"]
+    # The process has imported a backend and built a network.
+    assert found["cold_start"]["seconds"] > 0.1 and found["cold_start"]["peak_rss_mib"] > 100
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_an_exported_detector_gets_images_and_windows(number):
+    shapes = []
+
+    def run(inputs):
+        shapes.append({name: array.shape for name, array in inputs.items()})
+        return {"scores": np.ones((1, 5)), "count": np.full(1, 5)}
+
+    metadata = {
+        "name": "tiny", "class_names": ["a"], "image_size": [32, 64], "resize": "letterbox",
+        "batch_size": 1, "nms": {"score_threshold": 0.25},
+    }  # fmt: skip
+    detector = ExportedDetector(metadata, run, "tiny.onnx")
+    found = model.network(detector, number)()
+    assert shapes == [{"images": (1, 32, 64, 3), "window": (1, 4)}] * number
+    assert found["count"].tolist() == [5] * number
+
+
+def test_what_is_no_detector_is_refused(tmp_path):
+    with pytest.raises(ZooError, match="preset=… is missing"):
+        model.measure(settings())
+    with pytest.raises(ZooError, match=r"^no cold start of nowhere: \S*ZooError: no preset"):
+        cold_start("nowhere")
+
+
+def test_peak_memory_is_not_that_of_the_process_which_started_it():
+    ballast = np.ones(50_000_000)  # 400 MB, which `ru_maxrss` of a child would show
+    code = "from zoo.speed.cold import _peak_rss_mib; print(_peak_rss_mib())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 5 < float(done.stdout) < ballast.nbytes / 2**20 / 1.3

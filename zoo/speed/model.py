@@ -1,0 +1,95 @@
+"""How fast one detector is: latency, throughput, memory, cold start."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+import zoo
+from zoo.deployment.fold import fold
+from zoo.detector import Detector
+from zoo.errors import ZooError
+from zoo.exported import EVERYWHERE, ExportedDetector
+from zoo.runtimes import exported
+from zoo.speed.cold import cold_start
+from zoo.speed.timing import milliseconds, spread
+
+
+def measure(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """A detector as `zoo.detect` runs it: batch normalisation folded, or in an exported file.
+
+    Args:
+        cfg: plain `conf/benchmark.yaml`: `preset`, `runtime`, `precision`, `batch_sizes`, `rounds`.
+
+    Returns:
+        `latency`: milliseconds of network, decoding and NMS of one image; `whole`: those from
+        pixels of 640×480 to boxes; `throughput`: images a second by batch size; `cold_start`:
+        seconds from import to the first detection of a fresh process, and its peak memory, MiB.
+
+    Raises:
+        ZooError: there is no such model, or it does not detect.
+    """
+    if cfg["preset"] is None:
+        raise ZooError(
+            "preset=… is missing: a preset, run directory, .keras file or exported model"
+        )
+    rounds = cfg["rounds"]
+    file, detector = opened(cfg, 1)
+    picture = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    return {
+        "latency": spread(milliseconds(network(detector, 1), rounds=rounds)),
+        "whole": spread(milliseconds(lambda: detector.detect(picture), rounds=rounds)),
+        "throughput": {
+            # An exported file has one size of batch; a model of Keras takes any.
+            str(number): _images_per_second(
+                detector if file == cfg["preset"] else opened(cfg, number)[1], number, rounds
+            )
+            for number in cfg["batch_sizes"]
+        },
+        "cold_start": cold_start(file),
+        "image_size": list(detector.image_size),
+    }
+
+
+def opened(cfg: Mapping[str, Any], batch_size: int) -> tuple[str, Any]:
+    """What the runtime of a config runs, an exported file or the preset itself, and its detector.
+
+    Raises:
+        ZooError: the model does not detect.
+    """
+    file = cfg["preset"]
+    if cfg["runtime"] != "keras":
+        file = str(
+            exported(
+                file, runtime=cfg["runtime"], precision=cfg["precision"], batch_size=batch_size
+            )
+        )
+    detector = zoo.load(file)
+    if isinstance(detector, Detector):
+        return file, fold(detector)
+    if not isinstance(detector, ExportedDetector):
+        raise ZooError(f"{file} classifies; what=model is for detectors")
+    return file, detector
+
+
+def network(detector: Any, number: int) -> Callable[[], object]:
+    """A call from `number` network inputs to their boxes on the host.
+
+    Args:
+        detector: of Keras, or exported.
+        number: images.
+    """
+    images = np.random.default_rng(0).random((number, *detector.image_size, 3), np.float32)
+    predictor = detector.predictor()
+    if not isinstance(detector, ExportedDetector):
+        return lambda: predictor.predict_on_batch(images)
+    windows = np.tile(EVERYWHERE, (number, 1))
+    return lambda: predictor.predict_on_batch([images, windows])
+
+
+def _images_per_second(detector: Any, number: int, rounds: int) -> float:
+    times = milliseconds(network(detector, number), rounds=max(3, rounds // number))
+    return 1e3 * number / statistics.median(times)
