@@ -2,6 +2,7 @@
 
     python tests/training/kill.py --runs 50          # KERAS_BACKEND=jax for the other backend
     python tests/training/kill.py --short            # one run, two signals
+    python tests/training/kill.py --short precision=mixed_float16      # any keys of conf/train.yaml
 
 Each training is a fork of this process, which has imported everything and computed nothing. It
 kills itself, for only it knows what it is doing: in an update, in a save, in an evaluation.
@@ -138,9 +139,10 @@ def main():
     parser.add_argument("--kills", type=int, default=2, help="of each run, at most")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--short", action="store_true", help="one run, moments that are known")
+    parser.add_argument("overrides", nargs="*", help="of tiny.py's config, as of zoo.train")
     options = parser.parse_args()
     chance = random.Random(options.seed)
-    cfg = config.plain(config.compose("train", TINY))
+    cfg = config.plain(config.compose("train", [*TINY, *options.overrides]))
     different = killed = 0
     with tempfile.TemporaryDirectory() as folder:
         alone = Path(folder) / "alone"
