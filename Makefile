@@ -8,7 +8,7 @@ INSTALLED := .venv/installed
 # whose address it does not take from pip's settings.
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: setup train test lint types test-fast test-jax test-slow test-torch kill-test cards lock clean
+.PHONY: setup train test lint types test-fast test-jax test-slow test-slow-jax test-torch kill-test cards lock clean
 
 train: setup
 	$(BIN)/python -m zoo.train data=shapes optimizer=adamw
@@ -38,10 +38,12 @@ test-fast: setup
 test-jax: setup
 	KERAS_BACKEND=jax $(BIN)/pytest -n 2 -m "not slow" tests plugins
 
-# What takes minutes: large networks, whole trainings, kills, sweeps, AP of real models; and
-# Darknet's updates and several devices on JAX as well.
+# What takes minutes: large networks, whole trainings, kills, sweeps, AP of real models.
 test-slow: setup
 	$(BIN)/pytest -n 2 -m slow tests
+
+# Darknet's updates and several devices, as on TensorFlow.
+test-slow-jax: setup
 	KERAS_BACKEND=jax $(BIN)/pytest -n 2 -m slow tests/training/test_darknet_steps.py \
 		tests/training/test_devices.py
 
