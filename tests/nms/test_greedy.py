@@ -1,5 +1,6 @@
 """Greedy suppression: small cases by hand, and whatever Hypothesis thinks of."""
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -162,3 +163,20 @@ def crowd(seed, number, span, levels, strange):
     boxes[rng.random(boxes.shape) < strange] = np.inf
     scores[rng.random(scores.shape) < strange] = np.nan
     return boxes, scores
+
+
+def test_batches_of_any_size_go_through_one_graph():
+    boxes, scores = crowd(0, COUNT, 30, 200, 0.0)
+    images = keras.Input((COUNT, 4)), keras.Input((COUNT, CLASSES))
+    model = keras.Model(images, Suppress()(images))
+    for batch in (1, 3, 2):
+        found = model.predict([np.stack([part] * batch) for part in (boxes, scores)], verbose=0)
+        assert len(found) == batch and (found == found[0]).all() and found[0] > 0
+
+
+class Suppress(keras.layers.Layer):
+    def call(self, inputs):
+        return NMS["default"](*inputs, **OPTIONS)["count"]
+
+    def compute_output_shape(self, shapes):
+        return shapes[0][:1]

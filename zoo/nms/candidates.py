@@ -160,7 +160,7 @@ def by_image(suppress: Callable[[Pool], tuple[Any, Any, Any]], pool: Pool) -> tu
         pool: of all images.
     """
     images = ops.shape(pool.begin)[0]
-    if accelerated() or images == 1:
+    if accelerated() or (isinstance(images, int) and images == 1):
         return suppress(pool)
 
     def one(index: Any) -> tuple[Any, ...]:
