@@ -14,6 +14,9 @@ import zoo
 from zoo.errors import ZooError
 from zoo.registry import FORMATS
 
+#: An engine forks, of which JAX warns where the tests run on it.
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning")
+
 MODULES = {
     "litert": ["ai_edge_litert"],
     "onnx": ["onnx", "onnxruntime", "tf2onnx"],

@@ -222,9 +222,13 @@ def test_what_is_saved_is_the_average_and_what_trains_is_not(tmp_path):
     optimizer = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5)
     model.compile(optimizer=optimizer, loss="mse")
     weights = []
-    record = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: weights.append(model.get_weights()[0])
-    )
+
+    def remember(batch, logs):
+        if keras.backend.backend() == "jax":
+            model.jax_state_sync()  # within `fit` the variables are empty
+        weights.append(model.get_weights()[0])
+
+    record = keras.callbacks.LambdaCallback(on_train_batch_end=remember)
     callbacks = [record, SwapAverages(), BestAndLast(tmp_path)]
     model.fit(DATA, DATA[:, :1], batch_size=4, epochs=2, verbose=0, callbacks=callbacks)
     average = weights[0]
