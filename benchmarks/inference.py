@@ -13,15 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from environment import environment
 
 HERE = Path(__file__).parent
 PRESET, SIDE, COLD = "yolov4-tiny-coco", 416, 3
@@ -34,7 +33,7 @@ ENGINES = {
     "openvino bf16": ("openvino", "bfloat16"),
     "litert": ("litert", "float32"),
 }
-#: What issue 6 asks of whole paths: engine → (of which engine's time, which of its, at most).
+#: The most that whole paths shall take: engine → (of which engine's time, which of its, at most).
 TARGETS = {
     "keras": [("keras", "bare", 1.15), ("opencv", "whole", 1.15)],
     "onnx": [("onnx", "bare", 1.15)],
@@ -236,20 +235,6 @@ def verdicts(ms, starts):
                 yield f"{name} peak RSS, MB", starts[name]["peak_rss_mb"], peak
 
 
-def environment():
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    found = {"cpu": models[0] if models else platform.processor(), "cores": os.cpu_count(),
-             "python": platform.python_version(), "load": os.getloadavg()[0]}  # fmt: skip
-    for name in ("keras", "tensorflow-cpu", "onnxruntime", "openvino", "ai-edge-litert",
-                 "opencv-python-headless", "numpy"):  # fmt: skip
-        try:
-            found[name] = version(name)
-        except ImportError:
-            found[name] = "absent"
-    return found
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True, help="folder of JPEG pictures")
@@ -262,7 +247,10 @@ def main():
     if options.serve:
         serve(options.serve, options)
         return
-    env = environment()
+    env = environment(
+        "keras", "tensorflow-cpu", "onnxruntime", "openvino", "ai-edge-litert",
+        "opencv-python-headless", "numpy",
+    )  # fmt: skip
     files = [str(file) for file in sorted(Path(options.images).rglob("*.jpg"))[:8]]
     with tempfile.TemporaryDirectory() as folder:
         words = ["=".join(kind) for kind in ENGINES.values() if kind]

@@ -12,15 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from environment import environment
 
 HERE = Path(__file__).parent
 KEPT, IOU, SECONDS = 300, 0.45, 3.0
@@ -182,25 +181,6 @@ class Torchvision:
         self.process.wait()
 
 
-def environment():
-    names = ("keras", "tensorflow-cpu", "jax", "numpy")
-    cpu = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.processor(),
-    )
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except ImportError:
-            found[name] = "absent"
-    return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), **found}
-
-
 def torchvision_version(python):
     if not python:
         return "absent"
@@ -225,7 +205,7 @@ def main():
         command += ["--torch-python", options.torch_python] if options.torch_python else []
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         cases += [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    env = environment()
+    env = environment("keras", "tensorflow-cpu", "jax", "numpy")
     env["torchvision"] = torchvision_version(options.torch_python)
     name = "-".join(env["cpu"].lower().split())
     file = HERE / "results" / f"nms-{name}-{env['cores']}cores.json"

@@ -8,6 +8,18 @@ import pytest
 import zoo
 
 ROOT = Path(zoo.__file__).parent
+#: One concern in several files, which may know each other.
+TOGETHER = {
+    "inference",
+    "detector",
+    "classifier",
+    "darknet",
+    "cards",
+    "saved",
+    "exported",
+    "runs",
+    "runtimes",
+}
 #: From the bottom up. A module may import its own folder and anything below, nothing beside.
 LEVELS = [
     {"errors"},
@@ -17,17 +29,7 @@ LEVELS = [
     {"layer"},
     {"backbone", "neck", "head", "loss", "nms"},
     {"data", "download", "format"},
-    {
-        "inference",
-        "detector",
-        "classifier",
-        "darknet",
-        "cards",
-        "saved",
-        "exported",
-        "runs",
-        "runtimes",
-    },
+    TOGETHER,
     {"evaluation", "report"},
     {"training", "verification", "deployment"},
     {"speed"},
@@ -47,18 +49,6 @@ LEVELS = [
         "__main__",
     },
 ]
-#: One concern in several files, which may know each other.
-TOGETHER = {
-    "inference",
-    "detector",
-    "classifier",
-    "darknet",
-    "cards",
-    "saved",
-    "exported",
-    "runs",
-    "runtimes",
-}
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 NO_BACKEND = {
     "errors",

@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo.data import geometry as geometries
 from zoo.data.geometry import Geometry
-from zoo.data.image import read_image
+from zoo.data.image import SUFFIXES, read_image
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 #: Batches that are read and resized while the model runs.
 AHEAD = 2
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 def detect(
@@ -154,5 +153,5 @@ def pictures(source: Any) -> list[tuple[str, Path | np.ndarray]]:
     else:
         files = [Path(name) for name in sorted(glob.glob(str(source), recursive=True))]
     if not files:
-        raise ZooError(f"source {str(source)!r}: no picture there ({', '.join(sorted(SUFFIXES))})")
+        raise ZooError(f"source {str(source)!r}: no picture there ({', '.join(SUFFIXES)})")
     return [(str(file), file) for file in files]

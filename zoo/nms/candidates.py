@@ -17,8 +17,6 @@ Detections = dict[str, Any]
 #: A corner further out is none: scaled to pixels it might be infinite.
 LARGEST = 1e30
 DECAYS = ("gaussian", "linear")
-
-
 SCORE, CLASS = 4, 5  # of a row
 
 

@@ -21,6 +21,7 @@ from zoo.data.training import training_samples
 from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.evaluation.report import print_metrics
+from zoo.ops.compile import accelerated
 from zoo.report.page import write_report
 from zoo.training.atomic import write_text
 from zoo.training.callbacks import BestAndLast, Diverged, EarlyStop, ShortEpoch, SwapAverages
@@ -187,13 +188,22 @@ def compile_detector(
     """Give a detector its optimizer and decide what is compiled with XLA."""
     detector.compile(
         optimizer=_optimizer(cfg, total_steps=total_steps),
-        # On a CPU XLA slows convolutions: there only the loss is compiled, by the detector. And
-        # it cannot compile for several devices of TensorFlow at once.
-        jit_compile=False if devices.strategy else _on_accelerator(),
+        jit_compile=_whole_step(devices),
     )
     detector.optimizer.build(detector.trainable_variables)
     if devices.strategy:
         sum_gradients_first(detector.optimizer)
+
+
+def _whole_step(devices: Devices) -> bool | str:
+    """Whether XLA compiles the whole update, as Keras' `jit_compile`.
+
+    On a CPU XLA slows convolutions: there only the loss is compiled, by the detector. And on
+    TensorFlow it cannot compile for several devices at once.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return "auto"
+    return accelerated() and not devices.strategy
 
 
 def _batches(
@@ -303,11 +313,3 @@ def _conclude(
     task.show(best, validation, directory)
     print_metrics(metrics, title=f"{best.name} on {len(validation)} validation images")
     return metrics
-
-
-def _on_accelerator() -> bool | str:
-    if keras.backend.backend() != "tensorflow":
-        return "auto"
-    import tensorflow as tf
-
-    return bool(tf.config.list_physical_devices("GPU") or tf.config.list_physical_devices("TPU"))
