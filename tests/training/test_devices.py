@@ -79,7 +79,9 @@ def test_two_processes_train_as_one(tmp_path):
     assert read_manifest(folders[0])["config"]["devices"] == 2
     several, alone = (load_newest(folder / FOLDER).arrays for folder in folders)
     for name, array in alone.items():
-        np.testing.assert_allclose(several[name], array, rtol=1e-5, atol=1e-5, err_msg=name)
+        # Gradients, which the optimizer remembers, are sums as large as 16 here.
+        furthest = 1e-5 * max(1.0, np.abs(array).max())
+        np.testing.assert_allclose(several[name], array, rtol=0, atol=furthest, err_msg=name)
 
 
 # === Which devices ===

@@ -9,12 +9,10 @@ from keras import ops
 
 from zoo.loss.assignment import Assignment, Truth, relative
 from zoo.loss.box_deltas import Boxes
-from zoo.ops.boxes import cxcywh_to_xyxy, iou
+from zoo.ops.boxes import cxcywh_to_xyxy, pairwise_iou
 
 #: The parts of a loss, and the entries of a prediction that each of them trains.
 ENTRIES = {"box": slice(0, 4), "objectness": slice(4, 5), "class": slice(5, None)}
-#: Truths whose overlaps with all predictions are computed at once.
-BLOCK = 8
 
 
 class Level(NamedTuple):
@@ -77,30 +75,13 @@ class Level(NamedTuple):
     def nearest_truth(self) -> tuple[Any, Any]:
         """The largest IoU of each prediction with a truth, and that truth's row.
 
-        Each is (batch, h, w, anchors), without gradient; an image without truth gives 0 and row 0.
-        The truths pass in blocks: all pairs at once would be the largest tensor of a training.
+        Each is (batch, h, w, anchors); an image without truth gives 0 and row 0.
         """
         batch, *_ = self.shape
-        corners = cxcywh_to_xyxy(ops.stop_gradient(self.boxes))
-        predicted, truth = ops.reshape(corners, (batch, -1, 4)), cxcywh_to_xyxy(self.truth.boxes)
-        count = ops.shape(truth)[1]
-
-        def pass_block(block: Any, found: tuple[Any, Any]) -> tuple[Any, Any]:
-            best, row = found
-            for offset in range(BLOCK):
-                # The last truth comes again where the last block is not full: it changes nothing.
-                index = ops.minimum(block * BLOCK + offset, count - 1)
-                box, valid = (
-                    ops.take(of_all, index, axis=1)[:, None] for of_all in (truth, self.truth.valid)
-                )
-                overlap = ops.where(valid, iou(predicted, box), 0.0)
-                closer = overlap > best
-                best, row = ops.where(closer, overlap, best), ops.where(closer, index, row)
-            return best, row
-
-        nothing = ops.zeros_like(predicted[..., 0])
-        start = nothing, ops.cast(nothing, "int32")
-        best, row = ops.fori_loop(0, -(-count // BLOCK), pass_block, start)
+        predicted = ops.reshape(cxcywh_to_xyxy(self.boxes), (batch, -1, 4))
+        overlap = pairwise_iou(predicted, cxcywh_to_xyxy(self.truth.boxes))
+        overlap = ops.where(self.truth.valid[:, None, :], overlap, 0.0)
+        best, row = ops.max(overlap, axis=-1), ops.argmax(overlap, axis=-1)
         return ops.reshape(best, self.shape), ops.reshape(row, self.shape)
 
     def truth_at(self, row: Any) -> tuple[Any, Any]:
