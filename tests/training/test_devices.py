@@ -79,8 +79,9 @@ def test_two_processes_train_as_one(tmp_path):
     assert read_manifest(folders[0])["config"]["devices"] == 2
     several, alone = (load_newest(folder / FOLDER).arrays for folder in folders)
     for name, array in alone.items():
-        # Gradients, which the optimizer remembers, are sums as large as 16 here.
-        furthest = 1e-5 * max(1.0, np.abs(array).max())
+        # The optimizer remembers gradients, as large as 16 here, where rounding shows more.
+        bound = 1e-4 if name.startswith("optimizer") else 1e-5
+        furthest = bound * max(1.0, np.abs(array).max())
         np.testing.assert_allclose(several[name], array, rtol=0, atol=furthest, err_msg=name)
 
 
