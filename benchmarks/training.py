@@ -90,7 +90,10 @@ def ultralytics_steps(options):
 
     full, model = step_of(options.size, options.batch)
     half, _ = step_of(options.size, options.batch, bfloat16=True)
-    serve({FULL: full, HALF: half}, {**versions(), "forward_flops": forward_flops(model, options.size)})
+    serve(
+        {FULL: full, HALF: half},
+        {**versions(), "forward_flops": forward_flops(model, options.size)},
+    )
 
 
 def matrix_products():
@@ -142,7 +145,10 @@ def rows_of(seconds, facts, options):
         rows[name] = row = {"ms": 1e3 * value, "least_ms": 1e3 * min(seconds[name])}
         if what != LOSS:
             flops = training_flops(facts[who]["forward_flops"], options.batch)
-            row |= {"images_per_second": options.batch / value, "share_of_sgemm": flops / value / peak}
+            row |= {
+                "images_per_second": options.batch / value,
+                "share_of_sgemm": flops / value / peak,
+            }
     return rows, peak / 1e9
 
 
@@ -163,10 +169,14 @@ def verdicts(rows, traces):
     peer, peer_half = (of(theirs, what, "share_of_sgemm") for what in (FULL, HALF))
     ms = {what: of(ours, what, "ms") for what in KERAS[ours]}
     yield verdict("loss / step, TensorFlow", ratio(ms[LOSS], ms[FULL]), most=0.08)
-    yield verdict("step / step with a trivial loss, TensorFlow", ratio(ms[FULL], ms[TRIVIAL]), most=1.1)
+    yield verdict(
+        "step / step with a trivial loss, TensorFlow", ratio(ms[FULL], ms[TRIVIAL]), most=1.1
+    )
     yield verdict("share of sgemm, float32 / Ultralytics' float32", ratio(full, peer), least=1.1)
     yield verdict("share of sgemm, bfloat16 / Ultralytics' float32", ratio(half, peer), least=1.4)
-    yield verdict("share of sgemm, bfloat16 / Ultralytics' bfloat16 autocast", ratio(half, peer_half))
+    yield verdict(
+        "share of sgemm, bfloat16 / Ultralytics' bfloat16 autocast", ratio(half, peer_half)
+    )
     rate = of(ours, FULL, "images_per_second")
     yield verdict(f"images/s / Darknet's {DARKNET} (of another run)", ratio(rate, DARKNET), least=3)
     yield verdict("step whole in XLA / as it is, TensorFlow", ratio(ms[XLA], ms[FULL]))
@@ -206,13 +216,17 @@ def main():
         "note": f"Darknet's {DARKNET} images/s are from another run; it is no peer in this one.",
     }  # fmt: skip
     columns = ["", "ms", "least_ms", "images_per_second", "share_of_sgemm"]
-    lines = [(name, *(row.get(column, "–") for column in columns[1:])) for name, row in rows.items()]
+    lines = [
+        (name, *(row.get(column, "–") for column in columns[1:])) for name, row in rows.items()
+    ]
     lines += [(name, *[None] * 4) for name, peer in facts.items() if peer is None]
     title = f"yolov4_tiny {options.size} × {options.batch}; sgemm {peak:.0f} GFLOP/s; medians"
     table(title, columns, lines)
     targets(judged)
     file = write(result, options.output, "training.json")
-    shares = {name: 100 * row["share_of_sgemm"] for name, row in rows.items() if "share_of_sgemm" in row}
+    shares = {
+        name: 100 * row["share_of_sgemm"] for name, row in rows.items() if "share_of_sgemm" in row
+    }
     bars(file.with_suffix(".png"), {"a step": {k: r["ms"] for k, r in rows.items()}}, unit="ms")
     bars(file.with_name(f"{file.stem}-share.png"), {"share of sgemm": shares}, unit="%")
 

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from zoo.data.sample import Labels
 from zoo.errors import ZooError
-from zoo.evaluation.coco import NAMES, CocoMetric, coco_numbers, ground_truth
+from zoo.evaluation.coco import (
+    NAMES,
+    CocoMetric,
+    coco_evaluation,
+    coco_numbers,
+    ground_truth,
+    numbers_of,
+)
 from zoo.evaluation.run import class_map
 
 
@@ -80,7 +87,33 @@ def test_reset_forgets():
     metric = CocoMetric(Two())
     one(metric, 0, [0, 0, 40, 40], 0.9, 0)
     metric.reset_state()
-    assert metric.detections == []
+    assert len(metric.detections) == 0
+
+
+def test_detections_are_rows_of_coco_and_numbers_give_the_scores_of_dictionaries():
+    metric = CocoMetric(Two())
+    one(metric, 1, [10, 10, 50, 40], 0.75, 0)
+    one(metric, 0, [0, 0, 40, 12], 0.5, 0)
+    first = {"image_id": 1, "category_id": 17, "bbox": [10, 10, 40, 30], "score": 0.75}
+    second = {"image_id": 0, "category_id": 17, "bbox": [0, 0, 40, 12], "score": 0.5}
+    assert list(metric.detections) == metric.detections[:] == [first, second]
+    assert metric.detections[-1] == second
+    assert json.dumps(metric.detections[0]) == json.dumps(
+        {**first, "bbox": [10.0, 10.0, 40.0, 30.0]}
+    )
+    numbers, dictionaries = (
+        coco_evaluation(metric.truth, rows) for rows in (metric.detections, [first, second])
+    )
+    assert numbers_of(numbers) == numbers_of(dictionaries) == metric.result()
+    status = [e.image_diagnostics(iou_thr=0.5)["dt_status"] for e in (numbers, dictionaries)]
+    assert status[0] == status[1] == {1: "tp", 2: "fp"}  # detection n has id n + 1
+
+
+def test_keras_does_not_wrap_what_is_gathered():
+    metric = CocoMetric(Two())
+    one(metric, 0, [0, 0, 40, 28], 0.5, 0)
+    assert type(metric.truth) is dict and type(metric.truth["annotations"][0]["bbox"]) is list
+    assert type(metric.detections[0]) is dict
 
 
 def pycocotools(truth, detections):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import keras
 import numpy as np
 
 from zoo.data.sample import Source
+from zoo.evaluation.found import Found
 
 #: The numbers in COCO's order [cocoapi, COCOeval.summarize].
 NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
@@ -29,8 +31,20 @@ class CocoMetric(keras.metrics.Metric):
     def __init__(self, source: Source, name: str = "coco"):
         super().__init__(name=name)
         self.source = source
-        self.truth = ground_truth(source)
-        self.detections: list[dict[str, Any]] = []
+        # Keras wraps lists and dictionaries that are attributes, and every one that is added to
+        # them, which takes 18 µs a detection. It leaves alone what lies in an object.
+        self._kept = types.SimpleNamespace(truth=ground_truth(source), found=Found())
+        self._category_ids = np.asarray(source.category_ids)
+
+    @property
+    def truth(self) -> dict[str, Any]:
+        """The ground truth in COCO's format, image ids being indices."""
+        return self._kept.truth
+
+    @property
+    def detections(self) -> Found:
+        """All detections so far in COCO's results format, image ids being indices."""
+        return self._kept.found
 
     def update_state(
         self, image: int, xyxy: np.ndarray, scores: np.ndarray, classes: np.ndarray
@@ -45,11 +59,7 @@ class CocoMetric(keras.metrics.Metric):
         """
         corner, far = xyxy[:, :2], xyxy[:, 2:]
         boxes = np.concatenate([corner, far - corner], axis=1)
-        for box, score, label in zip(boxes.tolist(), scores.tolist(), classes, strict=True):
-            category = self.source.category_ids[int(label)]
-            self.detections.append(
-                {"image_id": image, "category_id": category, "bbox": box, "score": score}
-            )
+        self._kept.found.add(image, boxes, scores, self._category_ids[np.asarray(classes, int)])
 
     def result(self) -> dict[str, float]:
         """The 12 numbers, in [0, 1] or −1, by COCO's names."""
@@ -57,7 +67,7 @@ class CocoMetric(keras.metrics.Metric):
 
     def reset_state(self) -> None:
         """Forget all detections."""
-        self.detections = []
+        self._kept.found = Found()
 
 
 def ground_truth(source: Source) -> dict[str, Any]:
@@ -100,11 +110,10 @@ def coco_evaluation(
     truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]]
 ) -> hotcoco.COCOeval:
     """Hotcoco's evaluation of boxes, done; detection n has id n + 1."""
+    rows = detections.array if isinstance(detections, Found) else [dict(d) for d in detections]
     with contextlib.redirect_stdout(io.StringIO()):
         reference = hotcoco.COCO(dict(truth))
-        evaluation = hotcoco.COCOeval(
-            reference, reference.load_res([dict(found) for found in detections]), "bbox"
-        )
+        evaluation = hotcoco.COCOeval(reference, reference.load_res(rows), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

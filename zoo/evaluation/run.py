@@ -36,7 +36,7 @@ class Result:
     metrics: dict[str, float]
     source: Source
     truth: dict[str, Any]
-    found: list[dict[str, Any]]
+    found: Sequence[Mapping[str, Any]]
     cut: int
 
     @property
