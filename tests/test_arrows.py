@@ -24,6 +24,7 @@ TOGETHER = {
 LEVELS = [
     {"errors"},
     {"registry"},
+    {"building"},
     {"config"},
     {"ops"},
     {"layer"},
@@ -53,6 +54,7 @@ LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 NO_BACKEND = {
     "errors",
     "registry",
+    "building",
     "config",
     "data",
     "download",

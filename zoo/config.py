@@ -1,16 +1,10 @@
-"""Composing configs, ours and the plugins', and building what they name. Imports no Keras.
-
-A config is data: `name:` finds a part through the registry, `_target_:` constructs a class of
-somebody else's library, and only from the modules in `ALLOWED_TARGETS`.
-"""
+"""Composing configs, ours and the plugins', and building what they name. Imports no Keras."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 import importlib.util
-import inspect
 import os
 import re
 import sys
@@ -31,8 +25,9 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from zoo.building import build as build
+from zoo.building import instantiate as instantiate
 from zoo.errors import ZooError, nearest
-from zoo.registry import KINDS, check_call
 
 PACKAGE = Path(__file__).resolve().parent
 #: The vocabulary: inside the package once installed, beside it in a checkout.
@@ -41,18 +36,6 @@ CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "co
 PLUGINS = {"joblib": "sweep", "optuna": "sweep", "ray": "ray"}
 #: What Optuna says when it is asked for the best of no trials, by storage.
 NO_TRIALS = ("No trials are completed yet.", "Record does not exist.")
-#: Modules whose classes a `_target_` may construct, each directly (no dotted way further in).
-ALLOWED_TARGETS = (
-    "keras.callbacks",
-    "keras.layers",
-    "keras.optimizers",
-    "keras.optimizers.schedules",
-)
-#: Classes of those modules that run code or open connections that a config names.
-FORBIDDEN_TARGETS = {
-    "FlaxLayer", "JaxLayer", "Lambda", "LambdaCallback", "RemoteMonitor", "TFSMLayer",
-    "TorchModuleWrapper",
-}  # fmt: skip
 
 
 # === Where YAML comes from ===
@@ -169,65 +152,6 @@ def _known_keys(name: str, parent: str) -> list[str]:
     with _composer():
         node = OmegaConf.select(hydra_compose(name), parent) if parent else hydra_compose(name)
     return [str(key) for key in node] if isinstance(node, DictConfig) else []
-
-
-# === Building ===
-
-
-def build(kind: str, cfg: Mapping[str, Any], *args: Any, **context: Any) -> Any:
-    """Build the part of this `kind` that `cfg` describes by `name:` or by `_target_:`.
-
-    Args:
-        kind: a key of `zoo.registry.KINDS`.
-        cfg: a plain mapping.
-        *args: positional arguments of a named part, given by the caller.
-        **context: keyword arguments of a named part, given by the caller.
-
-    Raises:
-        ZooError: no such part or class, or keys that it does not take.
-    """
-    if "_target_" in cfg:
-        return instantiate(cfg)
-    return KINDS[kind].build(cfg, *args, **context)
-
-
-def instantiate(cfg: Any) -> Any:
-    """Construct the class that `_target_` names, and those inside its arguments.
-
-    Raises:
-        ZooError: the target is not a class of an allowed module, or does not take a key.
-    """
-    if isinstance(cfg, list):
-        return [instantiate(item) for item in cfg]
-    if not isinstance(cfg, Mapping):
-        return cfg
-    keywords = {key: instantiate(value) for key, value in cfg.items() if key != "_target_"}
-    if "_target_" not in cfg:
-        return keywords
-    target = _allowed_class(cfg["_target_"])
-    what = f"_target_ {cfg['_target_']!r}"
-    check_call(what, target, (), keywords, {})
-    try:
-        return target(**keywords)
-    except (TypeError, ValueError) as error:  # Keras takes any keyword and complains later
-        known = inspect.signature(target).parameters
-        hints = "; ".join(f"{key!r}: {nearest(key, known)}" for key in keywords if key not in known)
-        raise ZooError(f"{what}: {error}" + (f"; {hints}" if hints else "")) from error
-
-
-def _allowed_class(path: Any) -> type:
-    module, _, name = str(path).rpartition(".")
-    if module not in ALLOWED_TARGETS or name in FORBIDDEN_TARGETS:
-        raise ZooError(
-            f"_target_ {path!r} is not allowed: a config may construct classes of "
-            f"{', '.join(ALLOWED_TARGETS)} only; for your own code register a part and use `name:`"
-        )
-    public = importlib.import_module(module)
-    found = getattr(public, name, None)
-    if not isinstance(found, type):
-        classes = [known for known in dir(public) if known[:1].isupper()]
-        raise ZooError(f"_target_ {path!r} is no class of {module}; {nearest(name, classes)}")
-    return found
 
 
 # === Commands ===

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from zoo import config
+from zoo import building
 from zoo.errors import ZooError
 from zoo.layer.convolution import folded
 from zoo.ops.boxes import within
@@ -45,7 +45,7 @@ class Detector(keras.Model):
 
     def __init__(self, model: Mapping[str, Any], class_names: Sequence[str], **kwargs: Any):
         cfg = dict(model)
-        head = config.build("head", cfg["head"], num_classes=len(class_names))
+        head = building.build("head", cfg["head"], num_classes=len(class_names))
         images = keras.Input((None, None, 3), name="images")
         with folded() if cfg.get("folded") else contextlib.nullcontext():
             backbone = backbone_of(images, cfg["backbone"])
@@ -59,7 +59,7 @@ class Detector(keras.Model):
         self.image_size = self.check_size(cfg["image_size"])
         self.resize = cfg.get("resize", "stretch")
         self.head = head
-        self._loss_of = config.build("loss", cfg["loss"], head) if "loss" in cfg else None
+        self._loss_of = building.build("loss", cfg["loss"], head) if "loss" in cfg else None
         self._compiled_loss: Callable | None = None
         self._part_means = {
             part: keras.metrics.Mean(name=f"{part}_loss") for part in ("box", "objectness", "class")
@@ -252,14 +252,14 @@ class DecodeAndSuppress(keras.layers.Layer):
             "num_classes": num_classes,
             "nms": dict(nms),
         }
-        self._head = config.build("head", head, num_classes=num_classes)
+        self._head = building.build("head", head, num_classes=num_classes)
         self._run = xla(self._detect)
 
     def _detect(self, predictions: Any, *window: Any) -> Any:
         boxes, scores = self._head.decode(predictions)
         if window:
             boxes = within(boxes, *window)
-        return config.build("nms", self.settings["nms"], boxes, scores)
+        return building.build("nms", self.settings["nms"], boxes, scores)
 
     def call(self, predictions: dict[str, Any], window: Any = None) -> dict[str, Any]:
         """As `zoo.nms.candidates.detections`; `window` is that of `Detector.predictor`."""

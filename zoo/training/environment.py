@@ -13,8 +13,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from zoo.config import PACKAGE
-
+PACKAGE = Path(__file__).resolve().parents[1]
 #: Intel's and AMD's counters of energy, one a processor package; often for root alone.
 RAPL = Path("/sys/class/powercap")
 
