@@ -16,6 +16,8 @@ from pathlib import Path
 
 #: Begins the lines that are meant for the process that asks; libraries print others.
 MARK = "peer: "
+#: Seconds between two turns: threads of OpenMP and OpenBLAS spin that long after their work.
+PAUSE = 0.1
 
 
 # === In the process that asks ===
@@ -73,6 +75,7 @@ def turns(calls, *, rounds, warm_up=2):
     for number in range(warm_up + rounds):
         draw.shuffle(order)
         for name in order:
+            time.sleep(PAUSE)
             taken = calls[name]()
             if number >= warm_up:
                 seconds[name].append(taken)

@@ -63,13 +63,12 @@ def write(result, output, name):
     return file
 
 
-def bars(file, groups, *, unit):
+def bars(file, groups):
     """A picture of horizontal bars, one field of axes a group.
 
     Args:
         file: a PNG.
-        groups: title → {label: value}; what is None is left out.
-        unit: of all values.
+        groups: title, with the unit → {label: value}; what is None is left out.
     """
     from matplotlib.figure import Figure
 
@@ -82,7 +81,7 @@ def bars(file, groups, *, unit):
         field.bar_label(drawn, [cell(float(value)) for value in group.values()], padding=3)
         field.invert_yaxis()
         field.margins(x=0.12)
-        field.set_title(f"{title}, {unit}", loc="left", fontsize=10)
+        field.set_title(title, loc="left", fontsize=10)
         field.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, dpi=120)
     print(file)

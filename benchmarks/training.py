@@ -224,11 +224,10 @@ def main():
     table(title, columns, lines)
     targets(judged)
     file = write(result, options.output, "training.json")
-    shares = {
-        name: 100 * row["share_of_sgemm"] for name, row in rows.items() if "share_of_sgemm" in row
-    }
-    bars(file.with_suffix(".png"), {"a step": {k: r["ms"] for k, r in rows.items()}}, unit="ms")
-    bars(file.with_name(f"{file.stem}-share.png"), {"share of sgemm": shares}, unit="%")
+    share = {k: row.get("share_of_sgemm") for k, row in rows.items()}
+    shown = {k: value and 100 * value for k, value in share.items()}
+    milliseconds = {k: row["ms"] for k, row in rows.items()}
+    bars(file.with_suffix(".png"), {"a step, ms": milliseconds, "share of sgemm, %": shown})
 
 
 if __name__ == "__main__":
