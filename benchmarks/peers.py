@@ -56,6 +56,7 @@ class Peer:
         """Let it end, and hear what it says at last."""
         self.process.stdin.close()
         last = self._answer()
+        self.process.stdout.close()
         self.process.wait()
         return last
 
