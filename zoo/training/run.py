@@ -198,8 +198,9 @@ def compile_detector(
 def _whole_step(devices: Devices) -> bool | str:
     """Whether XLA compiles the whole update, as Keras' `jit_compile`.
 
-    On a CPU XLA slows convolutions: there only the loss is compiled, by the detector. And on
-    TensorFlow it cannot compile for several devices at once.
+    On a CPU XLA slows convolutions: there only the loss is compiled, by the detector
+    (`benchmarks/training.py` measures both). And on TensorFlow it cannot compile for several
+    devices at once. JAX without XLA runs op by op, which is slower on any device.
     """
     if keras.backend.backend() != "tensorflow":
         return "auto"
