@@ -200,7 +200,8 @@ def _whole_step(devices: Devices) -> bool | str:
 
     On a CPU XLA slows convolutions: there only the loss is compiled, by the detector
     (`benchmarks/training.py` measures both). And on TensorFlow it cannot compile for several
-    devices at once. JAX without XLA runs op by op, which is slower on any device.
+    devices at once. On JAX the choice is left to
+    Keras, which compiles.
     """
     if keras.backend.backend() != "tensorflow":
         return "auto"
