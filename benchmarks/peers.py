@@ -49,7 +49,7 @@ class Peer:
         self.process.stdin.flush()
         seconds = self._answer()
         if seconds is None:
-            raise RuntimeError(f"a peer died at {name!r}")
+            raise RuntimeError(f"a peer died at {name!r}, exit status {self.process.wait()}")
         return seconds
 
     def close(self):
