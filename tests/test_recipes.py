@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo import config
+from zoo import building, config
 from zoo.registry import LOSSES
 
 DARKNET = ["yolov3", "yolov3_tiny", "yolov4", "yolov4_tiny"]
@@ -144,8 +144,8 @@ def test_gains_and_movements_of_a_branch(name, loss, moves):
 @pytest.mark.parametrize("name", SCALED)
 def test_the_scaled_loss_builds_over_a_model_with_settings_for_darknets(name):
     cfg = recipe(name)["model"]
-    head = config.build("head", cfg["head"], num_classes=80)
-    assert config.build("loss", cfg["loss"], head).weights["box"] > 0
+    head = building.build("head", cfg["head"], num_classes=80)
+    assert building.build("loss", cfg["loss"], head).weights["box"] > 0
 
 
 @pytest.mark.parametrize("name", [*DARKNET, *SCALED])

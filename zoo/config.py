@@ -1,4 +1,4 @@
-"""Composing configs, ours and the plugins', and building what they name. Imports no Keras."""
+"""Composing configs, ours and the plugins'. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from zoo.building import build as build
-from zoo.building import instantiate as instantiate
 from zoo.errors import ZooError, nearest
 
 PACKAGE = Path(__file__).resolve().parent

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from zoo import config
+from zoo import building, config
 from zoo.darknet.order import convolutions, darknet_order
 from zoo.darknet.weights import load_weights
 from zoo.detector import Detector
@@ -97,7 +97,7 @@ def assert_detections(detector, raw, golden, kind, threshold):
         "max_detections": candidates + 1,
     }
     boxes, scores = detector.head.decode(keras.tree.map_structure(keras.ops.convert_to_tensor, raw))
-    found = config.build("nms", nms, boxes, scores)
+    found = building.build("nms", nms, boxes, scores)
     found = {key: np.asarray(values)[0] for key, values in found.items()}
     assert found["candidates"] == candidates
     corners = found["boxes"]

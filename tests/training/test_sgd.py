@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from zoo import config
+from zoo import building, config
 from zoo.training.schedules.darknet import Constant
 from zoo.training.sgd import SGD
 
@@ -129,7 +129,7 @@ def test_average_moves_at_updates_only():
 def test_clipping_is_a_key_of_the_config(name, key):
     overrides = [f"optimizer={name}", f"+optimizer.{key}=1.5"]
     cfg = config.plain(config.compose("train", overrides))["optimizer"]
-    assert getattr(config.build("optimizer", cfg), key) == 1.5
+    assert getattr(building.build("optimizer", cfg), key) == 1.5
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-PACKAGE = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 #: Intel's and AMD's counters of energy, one a processor package; often for root alone.
 RAPL = Path("/sys/class/powercap")
 
@@ -71,7 +71,7 @@ def code() -> tuple[dict[str, Any], str]:
     """
     nowhere = {"commit": None, "dirty": None, "patch_sha256": None, "untracked": None}
     top = _git("rev-parse", "--show-toplevel")
-    if top is None or Path(top.strip()).resolve() != PACKAGE.parent:
+    if top is None or Path(top.strip()).resolve() != CHECKOUT:
         return nowhere, ""
     commit = _git("rev-parse", "HEAD")
     patch = _git("diff", "HEAD", "--binary") or ""
@@ -87,7 +87,7 @@ def code() -> tuple[dict[str, Any], str]:
 def _git(*arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=PACKAGE.parent, capture_output=True, text=True, timeout=30,
+            ["git", *arguments], cwd=CHECKOUT, capture_output=True, text=True, timeout=30,
             check=False,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import yaml
 
-from zoo import config
+from zoo import building
 from zoo.cards import preset_of
 from zoo.data.loader import clear_errors
 from zoo.data.sample import Source
@@ -220,10 +220,10 @@ def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
     settings = dict(cfg["optimizer"])
     rate = settings.pop("learning_rate")
     parts = cfg["subdivisions"]
-    schedule = config.build(
+    schedule = building.build(
         "schedule", cfg["schedule"], learning_rate=rate, total_steps=max(total_steps // parts, 1)
     )
-    optimizer = config.build("optimizer", settings)
+    optimizer = building.build("optimizer", settings)
     optimizer.learning_rate = schedule if parts == 1 else PerUpdate(schedule, parts)
     optimizer.gradient_accumulation_steps = parts if parts > 1 else None
     if cfg["ema"]:
@@ -280,12 +280,12 @@ def _callbacks(
         *([EarlyStop(best, cfg["patience"])] if cfg.get("patience") else []),
         Journal(checkpoints.directory, every=cfg["journal"], step=done),
         TrainingProgress(cfg["epochs"], steps, cfg["batch_size"], done=done),
-        *(config.instantiate(callback) for callback in cfg["callbacks"].values()),
+        *(building.instantiate(callback) for callback in cfg["callbacks"].values()),
     ]
 
 
 def _tracked(cfg: Mapping[str, Any], record: Record) -> Any:
-    return config.build(
+    return building.build(
         "tracker",
         cfg["tracker"],
         directory=record.directory,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo import config
+from zoo import building
 from zoo.data import geometry as geometries
 from zoo.data.geometry import Geometry
 from zoo.data.image import read_image
@@ -79,7 +79,7 @@ def open_input(
         return _from_arrays(Path(source), size, class_names, sha256)
     if source is None:
         shapes = {"name": "shapes", "size": list(size)}
-        name, image = "drawn shapes", config.build("dataset", shapes, split="val").image(0)
+        name, image = "drawn shapes", building.build("dataset", shapes, split="val").image(0)
     else:
         name, image = Path(source).name, read_image(str(source))
     network, geometry = geometries.resize(image, size, mode=mode, interpolation="darknet")

@@ -5,11 +5,12 @@ import sys
 
 import zoo
 from zoo import config
+from zoo.registry import KINDS
 
 
 def test_the_backbone_is_listed_with_its_owner():
     assert "ghost" in zoo.backbones()
-    assert config.KINDS["backbone"].origin("ghost") == "zoo-ghost"
+    assert KINDS["backbone"].origin("ghost") == "zoo-ghost"
 
 
 def test_its_yaml_is_an_option_of_the_model():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from zoo import config
+from zoo import building
 from zoo.errors import ZooError, nearest
 
 if TYPE_CHECKING:
@@ -30,4 +30,4 @@ def open_source(data: Mapping[str, Any], split: str) -> Source:
     if split not in SPLITS:
         raise ZooError(f"no split {split!r}; {nearest(split, SPLITS)}")
     cfg = {key: value for key, value in data.items() if key not in (*SPLITS, *LOADER_KEYS)}
-    return config.build("dataset", cfg, split=data.get(split) or split)
+    return building.build("dataset", cfg, split=data.get(split) or split)
