@@ -198,6 +198,7 @@ def main():
     if options.one:
         measure(options.backends, options.images, options.torch_python)
         return
+    env = environment("keras", "tensorflow-cpu", "jax", "numpy")  # the load before, not ours
     cases = []
     for backend in options.backends.split(","):
         command = [sys.executable, __file__, "--one", "--images", options.images]
@@ -205,7 +206,6 @@ def main():
         command += ["--torch-python", options.torch_python] if options.torch_python else []
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         cases += [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    env = environment("keras", "tensorflow-cpu", "jax", "numpy")
     env["torchvision"] = torchvision_version(options.torch_python)
     name = "-".join(env["cpu"].lower().split())
     file = HERE / "results" / f"nms-{name}-{env['cores']}cores.json"

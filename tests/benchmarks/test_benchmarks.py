@@ -155,3 +155,12 @@ def test_drawn_detections_are_as_many_as_said_and_some_are_right():
     metric = gathered(Drawn(50))
     assert 98 * 50 <= len(metric.detections) <= 100 * 50
     assert 0.05 < metric.result()["AP50"] < 0.95
+
+
+def test_a_package_is_found_however_it_spells_its_name(monkeypatch):
+    import environment
+
+    found = {"packages": {"tensorflow_cpu": "2.21.0"}, "hardware": {}, "python": "3.11"}
+    monkeypatch.setattr(environment.machine, "environment", lambda: found)
+    versions = environment.environment("tensorflow-cpu", "jax")
+    assert (versions["tensorflow-cpu"], versions["jax"]) == ("2.21.0", "absent")
