@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from zoo.config import build, compose, plain
+from zoo.building import build
+from zoo.config import compose, plain
 from zoo.data.geometry import resize
 from zoo.ops.boxes import within
 from zoo.ops.compile import xla
