@@ -5,6 +5,10 @@ python benchmarks/nms.py --images DIR [--backends tensorflow,jax] [--torch-pytho
 2,535 boxes are an image at 416 pixels; 22,743, as many as yolov4 gives at 608, are nine such
 outputs side by side. The boxes kept are compared with a greedy NumPy reference before any timing.
 A peer that is not installed is reported as absent.
+
+A turn is eight calls in a row, of the eight pictures one by one or eight times of all: what a
+stream of pictures costs. The order of the turns is drawn anew each round, with a pause between two,
+and torchvision's idle threads sleep: else the call after one of its would find both cores taken.
 """
 
 from __future__ import annotations
@@ -15,14 +19,15 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import peers
 from environment import environment
 
 HERE = Path(__file__).parent
-KEPT, IOU, SECONDS = 300, 0.45, 3.0
+KEPT, IOU, CALLS, ROUNDS = 300, 0.45, 8, 30
 TORCH_PEER = """
 import sys, time, numpy as np, torch, torchvision
 print(torchvision.__version__, flush=True)
@@ -35,8 +40,10 @@ for line in sys.stdin:
     if line.strip():
         data = np.load(line.strip())
         b, s = torch.tensor(data["boxes"]), torch.tensor(data["scores"])
-        t = float(data["threshold"])
-    start = time.perf_counter(); run(); print(time.perf_counter() - start, flush=True)
+        t, times = float(data["threshold"]), int(data["times"])
+    start = time.perf_counter()
+    for _ in range(times): run()
+    print(time.perf_counter() - start, flush=True)
 """
 
 
@@ -115,22 +122,17 @@ def compare(backend, boxes, scores, threshold, batch, torch):
             n = out["count"][k]
             same &= n == len(row) and np.array_equal(out["boxes"][k, :n], boxes[image][row])
             same &= np.array_equal(out["classes"][k, :n], label)
-    calls = {"zoo": lambda i: ops.convert_to_numpy(ours(*inputs[i])["count"])}
-    peers(calls, boxes, scores, threshold, groups)
-    seconds = {name: [] for name in calls}
+    work = {"zoo": lambda i: ops.convert_to_numpy(ours(*inputs[i])["count"])}
+    peer = "tf.image.combined_non_max_suppression"
+    if (combined := combined_nms(boxes, scores, threshold, groups)) is not None:
+        work[peer] = combined
+    calls = {name: partial(timed_turn, call, len(groups)) for name, call in work.items()}
     if torch:
-        torch.load(boxes[groups[0]], scores[groups[0]], threshold)
-        seconds["torchvision.ops.batched_nms"] = []
-    stop = time.perf_counter() + SECONDS
-    while time.perf_counter() < stop or not seconds["zoo"]:
-        for i in range(len(groups)):
-            for name, call in calls.items():
-                start = time.perf_counter()
-                call(i)
-                seconds[name].append(time.perf_counter() - start)
-            if torch:
-                seconds["torchvision.ops.batched_nms"].append(torch.run())
-    ms = {k: round(1e3 * float(np.median(v)) / batch, 4) for k, v in seconds.items()}
+        torch.load(boxes, scores, threshold, times=batch)
+        calls["torchvision.ops.batched_nms"] = torch.run
+    seconds = peers.turns(calls, rounds=ROUNDS)
+    images = CALLS * batch
+    ms = {k: round(1e3 * float(np.median(v)) / images, 4) for k, v in seconds.items()}
     ratios = {k: round(ms["zoo"] / v, 3) for k, v in ms.items() if k != "zoo"}
     return {
         "backend": backend, "boxes": boxes.shape[1], "threshold": threshold, "batch": batch,
@@ -138,11 +140,16 @@ def compare(backend, boxes, scores, threshold, batch, torch):
     }  # fmt: skip
 
 
-def peers(calls, boxes, scores, threshold, groups):
+def timed_turn(call, groups):
+    return peers.timed(lambda: [call(number % groups) for number in range(CALLS)])
+
+
+def combined_nms(boxes, scores, threshold, groups):
+    """Number of a group → its detections counted; None without TensorFlow."""
     try:
         import tensorflow as tf
     except ImportError:
-        return
+        return None
 
     @tf.function
     def combined(b, s):
@@ -151,24 +158,24 @@ def peers(calls, boxes, scores, threshold, groups):
         )
 
     inputs = [(tf.constant(boxes[g][:, :, None]), tf.constant(scores[g])) for g in groups]
-    for pair in inputs:
-        combined(*pair)
-    calls["tf.image.combined_non_max_suppression"] = lambda i: combined(*inputs[i])[3].numpy()
+    return lambda i: combined(*inputs[i])[3].numpy()
 
 
 class Torchvision:
-    """torchvision's `batched_nms` in a Python of its own, which tells how long a call took."""
+    """torchvision's `batched_nms` in a Python of its own, which tells how long a turn took."""
 
     def __init__(self, python):
         self.process = subprocess.Popen(
-            [python, "-c", TORCH_PEER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+            [python, "-c", TORCH_PEER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "OMP_WAIT_POLICY": "passive"},
+        )  # fmt: skip
         self.version = self.process.stdout.readline().strip()
 
-    def load(self, boxes, scores, threshold):
+    def load(self, boxes, scores, threshold, times):
+        """All images are its work, one by one, so many times."""
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "inputs.npz"
-            np.savez(file, boxes=boxes, scores=scores, threshold=threshold)
+            np.savez(file, boxes=boxes, scores=scores, threshold=threshold, times=times)
             self.run(file)
 
     def run(self, file=""):
