@@ -271,7 +271,8 @@ def test_large_jpegs_are_decoded_small_and_boxes_stay_to_the_bit(tmp_path, name)
         expected, truth = whole(position)
         np.testing.assert_array_equal(y["boxes"], truth["boxes"])
         np.testing.assert_array_equal(y["classes"], truth["classes"])
-        assert np.abs(x.astype(int) - expected).mean() < 2  # levels of 255
+        # Levels of 255; the decoder rounds 700 / 4 and 1001 / 4 up, and cells are 7 pixels wide.
+        assert np.abs(x.astype(int) - expected).mean() < 4
 
 
 def test_what_stays_whole(tmp_path):

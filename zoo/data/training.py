@@ -135,10 +135,13 @@ class TrainingSamples:
         if labels.crowd.any():
             boxes, classes = boxes[~labels.crowd], classes[~labels.crowd]
         size = self.source.size(index)
-        pixels, reduction = self.pixels(index), self.reduction(size)
-        if pixels.shape[:2] == size:
+        pixels = self.pixels(index)
+        (h, w), (height, width) = pixels.shape[:2], size
+        if (h, w) == size:
             return Example(pixels, boxes, classes)
-        return Example(pixels, boxes, classes, scale(reduction, reduction), size)
+        # Of the whole size exactly, for transforms ask where an image ends. The decoder rounds its
+        # sides up, so that this stretches by less than half a pixel of the network input.
+        return Example(pixels, boxes, classes, scale(width / w, height / h), size)
 
     def pixels(self, index: int) -> np.ndarray:
         """An image as transforms take it, uint8 (h, w, 3), perhaps at a part of its size."""
