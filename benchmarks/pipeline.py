@@ -42,7 +42,7 @@ TRANSFORMS = (
 )
 #: So often the data set stands in a row as if its images were new, where nothing is to be cached;
 #: for Ultralytics as so many files.
-REPEATS, COPIES = 1000, 6
+REPEATS, COPIES = 1000, 3
 
 
 # === The peers ===
