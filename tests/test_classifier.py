@@ -40,6 +40,12 @@ def test_cross_entropy_by_hand(smoothing):
     assert float(loss) == pytest.approx(expected, rel=1e-6)
 
 
+def test_bytes_are_divided_by_255():
+    model = BackboneClassifier(TINY, ["a", "b"])
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    np.testing.assert_allclose(model(images), model(images.astype("float32") / 255), rtol=1e-4)
+
+
 def test_an_image_without_a_class_teaches_nothing():
     model = BackboneClassifier(TINY, ["a", "b"], 0.1)
     assert float(model.compute_loss(y=truth((0, 0, 0, 0, -1)), y_pred=np.ones((1, 2)))) == 0

@@ -40,6 +40,16 @@ def test_summary_shows_the_parts(tiny):
     assert all(f"{part} (Functional)" in text for part in ("backbone", "neck", "head"))
 
 
+def test_bytes_are_divided_by_255(tiny):
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    floats = images.astype("float32") / 255
+    raw, expected = tiny(images), tiny(floats)
+    for level, values in expected.items():
+        np.testing.assert_allclose(raw[level], values, rtol=1e-4, atol=1e-4)
+    spec = tiny(keras.KerasTensor((2, 64, 64, 3), "uint8"))  # as `fit` looks at shapes
+    assert spec["P5"].shape == expected["P5"].shape
+
+
 def test_a_fresh_head_expects_nothing(tiny):
     images = np.random.default_rng(0).random((1, 64, 64, 3), "float32")
     raw = keras.ops.convert_to_numpy(tiny(images)["P5"]).reshape(-1, 8)

@@ -10,13 +10,14 @@ from keras import ops
 
 from zoo.detector import Detector, backbone_of
 from zoo.errors import ZooError
+from zoo.ops.images import in_unit_range
 from zoo.ops.levels import stride
 from zoo.ops.replicas import replicas
 
 
 @keras.saving.register_keras_serializable("zoo")
 class BackboneClassifier(keras.Model):
-    """Images, float (batch, height, width, 3) in [0, 1], RGB → logits (batch, classes).
+    """Images (batch, height, width, 3), RGB, float in [0, 1] or uint8 → logits (batch, classes).
 
     The mean of the backbone's coarsest level, then one linear layer, as in darknet53.cfg and
     csdarknet53.cfg. The backbone is that of a `Detector` of the same config, array by array.
@@ -55,6 +56,10 @@ class BackboneClassifier(keras.Model):
 
     #: As a detector's.
     check_size = Detector.check_size
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """Logits of images, float in [0, 1] or uint8."""
+        return super().call(in_unit_range(inputs), training=training, mask=mask)
 
     def compute_loss(
         self,

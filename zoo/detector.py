@@ -13,6 +13,7 @@ from zoo.errors import ZooError
 from zoo.layer.convolution import folded
 from zoo.ops.boxes import within
 from zoo.ops.compile import xla
+from zoo.ops.images import in_unit_range
 from zoo.ops.levels import stride
 from zoo.ops.replicas import replicas, whole_batch
 from zoo.registry import BACKBONES, NECKS, NMS
@@ -29,8 +30,8 @@ THRESHOLDS = ("score_threshold", "iou_threshold")
 class Detector(keras.Model):
     """A backbone, a neck and a head in one model, with their loss and their decoding.
 
-    Calling it on images, float (batch, height, width, 3) in [0, 1], RGB, sides multiples of
-    `stride`, gives the head's raw predictions. `compile` and `fit` train it with the loss of its
+    Calling it on images (batch, height, width, 3), RGB, float in [0, 1] or uint8, sides multiples
+    of `stride`, gives the head's raw predictions. `compile` and `fit` train it with the loss of its
     config; `detect` goes from files or arrays to boxes.
 
     Args:
@@ -66,6 +67,10 @@ class Detector(keras.Model):
         }
         self._loss_mean = keras.metrics.Mean(name="loss")
         self._predictors: dict[str, keras.Model] = {}
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """Raw predictions of images, float in [0, 1] or uint8."""
+        return super().call(in_unit_range(inputs), training=training, mask=mask)
 
     # === Training ===
 

@@ -74,6 +74,25 @@ class TestUnreadable:
             read(tmp_path / "a.jpg")
 
 
+@pytest.mark.parametrize("reduction", [2, 4, 8])
+def test_a_jpeg_at_a_part_of_its_size_is_the_mean_of_its_pixels(tmp_path, reduction):
+    """Over blocks from the upper left; the last ones reach out of a picture of 67×101."""
+    rough = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    smooth = cv2.resize(rough, (101, 67), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(tmp_path / "a.jpg"), smooth, [cv2.IMWRITE_JPEG_QUALITY, 100])
+    whole, part = read_image(tmp_path / "a.jpg"), read_image(tmp_path / "a.jpg", reduction)
+    assert part.shape == (-(-67 // reduction), -(-101 // reduction), 3)
+    rows, columns = 67 // reduction, 101 // reduction
+    blocks = whole[: rows * reduction, : columns * reduction]
+    blocks = blocks.reshape(rows, reduction, columns, reduction, 3).mean(axis=(1, 3))
+    assert np.abs(part[:rows, :columns] - blocks).mean() < 1
+
+
+def test_other_formats_come_whole(tmp_path):
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png", 4), PIXELS)
+
+
 def test_data_after_the_end_of_a_jpeg_does_no_harm(jpeg):
     pixels = read_image(jpeg)
     jpeg.write_bytes(jpeg.read_bytes() + b"appended by a camera" * 10)

@@ -3,14 +3,17 @@
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import pytest
 
 from zoo import config
 from zoo.data.cache import Cached
 from zoo.data.geometry import resize
-from zoo.data.loader import loader
+from zoo.data.lint import Annotation, Lint
+from zoo.data.loader import loader, training_batches
 from zoo.data.sample import Labels
+from zoo.data.sources.files import ImageFiles, Record
 from zoo.data.sources.shapes import Shapes
 from zoo.data.training import (
     BATCHES_OF_A_SIZE,
@@ -129,6 +132,15 @@ def test_a_later_start_gives_the_same_batches(shapes):
         assert_same(one, again)
 
 
+def test_batches_are_bytes_for_our_networks_and_floats_for_others(shapes):
+    made = samples(shapes, transforms=augmentation("scaled"), max_boxes=24)
+    x, y = next(iter(training_batches(made, num_threads=0)))
+    floats, same = next(iter(training_batches(made, num_threads=0, floats=True)))
+    assert x.dtype == np.uint8 and floats.dtype == np.float32 and x.shape == floats.shape
+    np.testing.assert_array_equal(floats, x.astype(np.float32) / np.float32(255))
+    np.testing.assert_array_equal(y["boxes"], same["boxes"])
+
+
 def test_batches_are_of_one_size(shapes):
     batches = iter(loader(shapes, size=(64, 64), mode="stretch", batch_size=2, max_boxes=6,
                           scales=(0.5, 1, 1.5), num_threads=2))  # fmt: skip
@@ -189,10 +201,88 @@ def test_boxes_under_a_pixel_are_no_truth():
     np.testing.assert_array_equal(y["boxes"][0], [2, 2, 3, 15])
 
 
-def test_without_transforms_training_sees_what_serving_sees(shapes):
-    made = samples(shapes, mode="letterbox")
-    expected, _ = resize(shapes.image(made.index(5)), (64, 64), mode="letterbox")
-    np.testing.assert_array_equal(made(5)[0], expected)
+@pytest.mark.parametrize("mode", ["stretch", "letterbox"])
+def test_without_transforms_training_sees_what_serving_sees(shapes, mode):
+    """But for the grey around a letterboxed image: 0.5 there, the byte 128 here."""
+    made = samples(shapes, mode=mode)
+    expected, geometry = resize(shapes.image(made.index(5)), (64, 64), mode=mode)
+    x, y = made(5)
+    assert x.dtype == np.uint8
+    np.testing.assert_array_equal(x, np.rint(expected * 255 + 1e-4))
+    labels = shapes.labels(made.index(5))
+    np.testing.assert_allclose(
+        y["boxes"][: len(labels)], geometry.forward(labels.boxes), rtol=1e-6, atol=1e-5
+    )
+
+
+def test_darknets_interpolation_gives_floats(shapes):
+    made = samples(shapes, interpolation="darknet", transforms=[{"name": "flip"}])
+    assert made.dtype == "float32"
+    for position in range(4):
+        x, _ = made(position)
+        assert x.dtype == np.float32 and x.shape == (64, 64, 3) and 0 <= x.min() <= x.max() <= 1
+    plain = samples(shapes, interpolation="darknet", mode="letterbox")
+    expected, _ = resize(shapes.image(plain.index(2)), (64, 64), mode="letterbox",
+                         interpolation="darknet")  # fmt: skip
+    np.testing.assert_array_equal(plain(2)[0], expected)
+
+
+class Photos:
+    """Two JPEGs of 700×1001 (height × width), smooth, through the source of files."""
+
+    def __new__(cls, folder):
+        rng, records = np.random.default_rng(0), []
+        for name in "ab":
+            rough = rng.integers(0, 256, (9, 13, 3), np.uint8)
+            picture = cv2.resize(rough, (1001, 700), interpolation=cv2.INTER_CUBIC)
+            cv2.imwrite(str(folder / f"{name}.jpg"), picture)
+            boxes = [Annotation((101.25, 33.5, 640.5, 555.75), 0, "here", False, None)]
+            records.append(Record(name, folder / f"{name}.jpg", (700, 1001), boxes, "here"))
+        return ImageFiles(records, Lint("photos", "error"), {0: 0}, ["thing"])
+
+
+class Whole:
+    """The same data set without the means to decode a part."""
+
+    def __init__(self, source):
+        self._source = source
+
+    def __len__(self):
+        return len(self._source)
+
+    def __getattr__(self, name):
+        if name == "reduced":
+            raise AttributeError(name)
+        return getattr(self._source, name)
+
+
+@pytest.mark.parametrize("name", ["none", "darknet", "scaled"])
+def test_large_jpegs_are_decoded_small_and_boxes_stay_to_the_bit(tmp_path, name):
+    photos = Photos(tmp_path)
+    keys = {"size": (64, 96), "mode": "letterbox", "transforms": augmentation(name)}
+    small, again = samples(photos, **keys), samples(photos, **keys, cache_mb=0)
+    whole = samples(Whole(photos), **keys)
+    # 700 / 64 is 10.9 and 1001 / 96 is 10.4: twice that is left at a quarter, not at an eighth.
+    assert small.reduction((700, 1001)) == 4 and small.pixels(0).shape == (175, 251, 3)
+    assert whole.pixels(0).shape == (700, 1001, 3)
+    for position in range(6):
+        x, y = small(position)
+        assert_same((x, y), again(position))
+        expected, truth = whole(position)
+        np.testing.assert_array_equal(y["boxes"], truth["boxes"])
+        np.testing.assert_array_equal(y["classes"], truth["classes"])
+        # Levels of 255; the decoder rounds 700 / 4 and 1001 / 4 up, and cells are 7 pixels wide.
+        assert np.abs(x.astype(int) - expected).mean() < 4
+
+
+def test_what_stays_whole(tmp_path):
+    photos = Photos(tmp_path)
+    assert samples(photos, size=(256, 256)).reduction((700, 1001)) == 1
+    assert samples(photos, size=(160, 160)).reduction((700, 1001)) == 2
+    # The largest input decides, 1.4 · 160 = 224, and Darknet's interpolation starts from all of it.
+    assert samples(photos, size=(160, 160), scales=(0.5, 1.4)).reduction((700, 1001)) == 1
+    assert samples(photos, size=(32, 32), interpolation="darknet").reduction((700, 1001)) == 1
+    assert samples(photos, size=(32, 32)).reduction((9000, 9000)) == 8
 
 
 def test_a_cache_keeps_what_was_used_last_up_to_its_limit(shapes):

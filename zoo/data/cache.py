@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from zoo.data.sample import Labels, Source
+from zoo.data.sample import Labels, Source, pixels_of
 
 
 class Cached:
@@ -20,7 +20,7 @@ class Cached:
 
     def __init__(self, source: Source, limit: int):
         self._source, self._limit = source, limit
-        self._pixels: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._pixels: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
         self._kept = 0
         self._lock = threading.Lock()
         self.class_names, self.category_ids = source.class_names, source.category_ids
@@ -47,15 +47,21 @@ class Cached:
 
     def image(self, index: int) -> np.ndarray:
         """The pixels, uint8 (height, width, 3) RGB, read-only: others see the same array."""
+        return self.reduced(index, 1)
+
+    def reduced(self, index: int, reduction: int) -> np.ndarray:
+        """As `image`, at a part of their size where the source can."""
+        key = index, reduction
         with self._lock:
-            if index in self._pixels:
-                self._pixels.move_to_end(index)
-                return self._pixels[index]
-        pixels = self._source.image(index).view()  # outside of the lock: threads decode together
+            if key in self._pixels:
+                self._pixels.move_to_end(key)
+                return self._pixels[key]
+        # Outside of the lock: threads decode together.
+        pixels = pixels_of(self._source, index, reduction).view()
         pixels.flags.writeable = False
         with self._lock:
-            if index not in self._pixels and pixels.nbytes <= self._limit:
-                self._pixels[index] = pixels
+            if key not in self._pixels and pixels.nbytes <= self._limit:
+                self._pixels[key] = pixels
                 self._kept += pixels.nbytes
                 while self._kept > self._limit:
                     self._kept -= self._pixels.popitem(last=False)[1].nbytes

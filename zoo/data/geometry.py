@@ -57,6 +57,13 @@ class Geometry:
         return (whole / [width, height, width, height]).astype(np.float32)
 
     @property
+    def matrix(self) -> np.ndarray:
+        """The same as a matrix (3, 3) of continuous pixels."""
+        return np.array(
+            [[self.scale_x, 0, self.pad_x], [0, self.scale_y, self.pad_y], [0, 0, 1]], np.float64
+        )
+
+    @property
     def _scale(self) -> np.ndarray:
         return np.array([self.scale_x, self.scale_y] * 2)
 
@@ -101,6 +108,23 @@ def resize(
     else:
         pad_x, pad_y = float(left), float(top)
     return canvas, Geometry(inner_w / w, inner_h / h, pad_x, pad_y, (h, w))
+
+
+def geometry_of(shape_hw: Sequence[int], size_hw: Sequence[int], *, mode: str) -> Geometry:
+    """Where `resize`, linear, puts an image of this shape; no pixel is looked at.
+
+    Args:
+        shape_hw: height and width of the image, pixels.
+        size_hw: height and width of the network input, pixels.
+        mode: as in `resize`.
+    """
+    _check("mode", mode, MODES)
+    (h, w), (height, width) = shape_hw, size_hw
+    if mode == "stretch":
+        return Geometry(width / w, height / h, 0.0, 0.0, (h, w))
+    inner_h, inner_w = _fit(h, w, height, width)
+    top, left = (height - inner_h) // 2, (width - inner_w) // 2
+    return Geometry(inner_w / w, inner_h / h, float(left), float(top), (h, w))
 
 
 def resized_sides(source: Source, size_hw: Sequence[int], *, mode: str) -> np.ndarray:

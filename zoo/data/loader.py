@@ -68,7 +68,7 @@ def loader(
             source, size=size, mode=mode, interpolation=interpolation, batch_size=batch_size,
             max_boxes=max_boxes, seed=seed, **augmentation,
         )  # fmt: skip
-        return training_batches(samples, start=start, num_threads=num_threads)
+        return training_batches(samples, start=start, num_threads=num_threads, floats=True)
     check_max_boxes(source, max_boxes)
     fit = functools.partial(resize, size_hw=tuple(size), mode=mode, interpolation=interpolation)
     make = functools.partial(_plain_sample, source, max_boxes, fit)
@@ -85,8 +85,12 @@ def training_batches(
     process: int = 0,
     processes: int = 1,
     parts: int = 1,
+    floats: bool = False,
 ) -> grain.IterDataset:
     """Batches of training samples, without end, from batch `start` on; see `loader`.
+
+    Their x is of the samples' type, uint8 but for Darknet's interpolation: our networks divide by
+    255 themselves, on the device.
 
     Args:
         samples: whose `batch_size` is that of all processes together.
@@ -95,6 +99,7 @@ def training_batches(
         process: which share of each batch, in order; the others are not made.
         processes: how many share a batch evenly.
         parts: equal pieces, in order, in which a share is given.
+        floats: make float32 in [0, 1] of bytes, for networks other than ours.
     """
     check_max_boxes(samples.source, samples.max_boxes)
     share = samples.batch_size // processes
@@ -105,7 +110,8 @@ def training_batches(
 
     made = grain.MapDataset.range(start * share, ENDLESS).map(make)
     read = made.to_iter_dataset(_read_options(num_threads, share))
-    return read.batch(share // parts, drop_remainder=True, batch_fn=stacked)
+    stack = functools.partial(stacked, floats=floats)
+    return read.batch(share // parts, drop_remainder=True, batch_fn=stack)
 
 
 def evaluation_batches(

@@ -61,6 +61,9 @@ class Sample:
 class Source(Protocol):
     """A data set: a random-access sequence of labelled images. The contract of kind `dataset`.
 
+    A source of files may have a method `reduced(index, reduction)` besides: the pixels at a 2nd,
+    4th or 8th of their size, or whole, for training on pictures far larger than the network input.
+
     Attributes:
         class_names: one name for each class index.
         category_ids: the COCO category id of each class; 1, 2, … where the format has none.
@@ -86,6 +89,12 @@ class Source(Protocol):
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width in pixels; cheap."""
+
+
+def pixels_of(source: Source, index: int, reduction: int = 1) -> np.ndarray:
+    """The pixels of an image, at a part of their size where the source can."""
+    reduced = getattr(source, "reduced", None)
+    return reduced(index, reduction) if reduced and reduction > 1 else source.image(index)
 
 
 def sample(source: Source, index: int) -> Sample:

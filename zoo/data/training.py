@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from zoo.data.cache import Cached
-from zoo.data.geometry import resize
+from zoo.data.geometry import geometry_of, resize
+from zoo.data.image import REDUCED
 from zoo.data.sample import Source
 from zoo.data.transforms.chain import Chain
-from zoo.data.transforms.example import Example
+from zoo.data.transforms.example import Example, scale
 from zoo.errors import ZooError
 
 #: Class of the rows that fill up a batch's ground truth.
@@ -21,6 +22,8 @@ PADDING = -1
 RECENT = 256
 #: Batches of one size in a row, as for Darknet's `random=1` [detector.c:train_detector].
 BATCHES_OF_A_SIZE = 10
+#: A JPEG is decoded at a part of its size as long as it stays so many times the network input.
+HEADROOM = 2
 
 
 class TrainingSamples:
@@ -29,6 +32,11 @@ class TrainingSamples:
     Positions run on over the epochs; each epoch is a new order of the data set. Position `p` is
     row `p % batch_size` of batch `p // batch_size`. The sample is the same whatever was asked for
     before, by whichever thread.
+
+    JPEGs of more than four times the network input are decoded at a part of their size; boxes are
+    the same to the bit, and what is shown at the size of the network input differs from the whole
+    image by a few levels, mostly for the better, as it is averaged before it is sampled. Evaluation
+    always decodes whole.
 
     Args:
         source: the data set.
@@ -68,7 +76,9 @@ class TrainingSamples:
     ):
         self.source = Cached(source, int(cache_mb * 2**20))
         self.sizes = input_sizes(size, scales, stride=stride)
-        self._mode, self._interpolation = mode, interpolation
+        self._mode = mode
+        #: Of the samples' pixels.
+        self.dtype = "float32" if interpolation == "darknet" else "uint8"
         self.batch_size, self.max_boxes, self._seed = batch_size, max_boxes, seed
         self._chain = Chain(transforms, max_boxes=max_boxes)
         self._unmixed_from = unmixed_from
@@ -94,9 +104,9 @@ class TrainingSamples:
         [data.c:fill_truth_detection].
 
         Returns:
-            x (H, W, 3) RGB, uint8, or float32 in [0, 1] where the last step was a `resize`; y
-            `{"boxes": float32 (N, 4) xyxy in pixels of x, "classes": int32 (N,)}`, filled up with
-            boxes of zeros of class −1.
+            x (H, W, 3) RGB, of `dtype`: uint8, or float32 in [0, 1] with Darknet's interpolation;
+            y `{"boxes": float32 (N, 4) xyxy in pixels of x, "classes": int32 (N,)}`, filled up
+            with boxes of zeros of class −1.
         """
         rng = np.random.default_rng([self._seed, position])
         size = self.size(position)
@@ -104,13 +114,14 @@ class TrainingSamples:
             self._raw(position), rng, draw=lambda: self._raw(self._partner(position, rng)),
             size=size, mode=self._mode, mixing=not self._rests(position),
         ).clipped(min_side=0)  # fmt: skip
-        if example.size == size:
-            x, boxes = example.image, example.boxes_xyxy
-        else:
-            x, geometry = resize(
-                example.image, size, mode=self._mode, interpolation=self._interpolation
-            )
+        if self.dtype == "float32":
+            x, geometry = resize(example.image, size, mode=self._mode, interpolation="darknet")
             boxes = geometry.forward(example.boxes_xyxy)
+        else:
+            if example.size != size:
+                geometry = geometry_of(example.size, size, mode=self._mode)
+                example = example.warp(geometry.matrix, size)
+            x, boxes = example.image, example.boxes_xyxy
         seen = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
         return x, padded(boxes[seen], example.classes[seen], self.max_boxes)
 
@@ -123,7 +134,29 @@ class TrainingSamples:
         boxes, classes = labels.boxes, labels.classes
         if labels.crowd.any():
             boxes, classes = boxes[~labels.crowd], classes[~labels.crowd]
-        return Example(self.source.image(index), boxes, classes)
+        size = self.source.size(index)
+        pixels = self.pixels(index)
+        (h, w), (height, width) = pixels.shape[:2], size
+        if (h, w) == size:
+            return Example(pixels, boxes, classes)
+        # Of the whole size exactly, for transforms ask where an image ends. The decoder rounds its
+        # sides up, so that this stretches by less than half a pixel of the network input.
+        return Example(pixels, boxes, classes, scale(width / w, height / h), size)
+
+    def pixels(self, index: int) -> np.ndarray:
+        """An image as transforms take it, uint8 (h, w, 3), perhaps at a part of its size."""
+        return self.source.reduced(index, self.reduction(self.source.size(index)))
+
+    def reduction(self, size: tuple[int, int]) -> int:
+        """At which part of its size an image is decoded: twice the largest network input is left.
+
+        A function of sizes alone, so that every sample shows the same pixels of an image.
+        """
+        if self.dtype == "float32":
+            return 1
+        height, width = self.sizes[-1]
+        spare = min(size[0] / height, size[1] / width) / HEADROOM
+        return max(part for part in REDUCED if part <= max(1, spare))
 
     def _partner(self, position: int, rng: np.random.Generator) -> int:
         # Before there are enough earlier images, later ones serve.
@@ -152,11 +185,22 @@ def input_sizes(
     return sorted(set(sides)) or [(height, width)]  # type: ignore[arg-type]
 
 
-def stacked(samples: Sequence[tuple[np.ndarray, dict[str, np.ndarray]]]) -> tuple:
-    """Samples as the network takes them: x float32 (B, H, W, 3) in [0, 1], and y stacked."""
-    x = np.empty((len(samples), *samples[0][0].shape), np.float32)
-    for row, (image, _) in enumerate(samples):
-        np.divide(image, 255 if image.dtype == np.uint8 else 1, out=x[row], dtype=np.float32)
+def stacked(
+    samples: Sequence[tuple[np.ndarray, dict[str, np.ndarray]]], *, floats: bool = False
+) -> tuple:
+    """Samples as one batch.
+
+    Args:
+        samples: (x, y) of one size and type.
+        floats: make float32 in [0, 1] of bytes, for networks other than ours.
+
+    Returns:
+        x (B, H, W, 3), uint8 as the samples are, for a quarter of the bytes goes to the device
+        then, or float32 in [0, 1]; y stacked.
+    """
+    x = np.stack([image for image, _ in samples])
+    if floats and x.dtype == np.uint8:
+        x = np.divide(x, 255, dtype=np.float32)
     return x, {key: np.stack([y[key] for _, y in samples]) for key in samples[0][1]}
 
 

@@ -105,7 +105,7 @@ def prepared(
             samples(position)
     elif kind == "streaming":
         for position in range(first):
-            samples.source.image(samples.index(position))
+            samples.pixels(samples.index(position))
     return samples, watched
 
 
@@ -132,7 +132,7 @@ def training_step(cfg: Mapping[str, Any], source: Source) -> dict[str, float]:
     made = [samples(position) for position in range(cfg["batch_size"])]
     x, y = stacked(made)
     if x.shape[1:3] != tuple(size):  # augment.scales has drawn another size
-        x = np.random.default_rng(0).random((len(x), *size, 3), np.float32)
+        x = np.random.default_rng(0).integers(0, 256, (len(x), *size, 3), np.uint8)
     times = milliseconds(lambda: detector.train_on_batch(x, y), rounds=cfg["rounds"])
     median = statistics.median(times)
     return {"milliseconds": median, "images_per_second": 1e3 * len(x) / median}
@@ -166,5 +166,7 @@ def _first(batch_size: int) -> int:
 
 def _fits(cfg: Mapping[str, Any], source: Source) -> bool:
     """Whether all decoded images fit into the cache."""
+    samples = watched_samples(cfg, source, None, cache_mb=0)
     sizes = (source.size(index) for index in range(len(source)))
-    return sum(3 * h * w for h, w in sizes) <= cfg["data"]["cache_mb"] * 2**20
+    pixels = sum(h * w / samples.reduction((h, w)) ** 2 for h, w in sizes)
+    return 3 * pixels <= cfg["data"]["cache_mb"] * 2**20

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.sample import Labels, Source
+from zoo.data.sample import Labels, Source, pixels_of
 from zoo.data.training import TrainingSamples, training_samples
 from zoo.data.transforms.example import Example, Tone
 from zoo.registry import TRANSFORMS
@@ -57,9 +57,13 @@ class Watched:
 
     def image(self, index: int) -> np.ndarray:
         """The source's, timed."""
+        return self.reduced(index, 1)
+
+    def reduced(self, index: int, reduction: int) -> np.ndarray:
+        """The source's, timed."""
         self.decoded += 1
         with self._watch.stage(DECODE) if self._watch else contextlib.nullcontext():
-            return self._source.image(index % len(self._source))
+            return pixels_of(self._source, index % len(self._source), reduction)
 
 
 def watched_samples(

@@ -54,7 +54,7 @@ def _tensorflow(samples: TrainingSamples, batches: Any, number: int) -> Any:
     rows = samples.max_boxes
     sides = samples.sizes[0] if len(samples.sizes) == 1 else (None, None)
     signature = (
-        tf.TensorSpec((number, *sides, 3), tf.float32),
+        tf.TensorSpec((number, *sides, 3), samples.dtype),
         {
             "boxes": tf.TensorSpec((number, rows, 4), tf.float32),
             "classes": tf.TensorSpec((number, rows), tf.int32),

@@ -110,6 +110,15 @@ class ImageFiles:
         _compare(entry.path, pixels.shape[:2], entry.size)
         return pixels
 
+    def reduced(self, index: int, reduction: int) -> np.ndarray:
+        """As `image`, a JPEG at a part of its size; see `read_image`."""
+        entry = self._entries[index]
+        pixels = read_image(entry.path, reduction)
+        small = tuple(-(-side // reduction) for side in entry.size)
+        if pixels.shape[:2] != small:
+            _compare(entry.path, pixels.shape[:2], entry.size)
+        return pixels
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over classes, ids, labels, file names and sizes; the folder does not matter."""

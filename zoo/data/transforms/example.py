@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -14,6 +15,10 @@ import numpy as np
 Tone = Callable[[np.ndarray], np.ndarray]
 #: What lies around an image: Darknet's grey, 0.5.
 GREY = (128, 128, 128)
+#: What `cv2.flip` calls a mirror along x, along y, and both.
+FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}
+#: Whole pixels are looked for in so many steps of a pixel of the result, until one is so near.
+STEPS, NEAR = 4, 0.05
 
 
 class Canvas(Protocol):
@@ -168,20 +173,29 @@ def _warped(
     height, width = size
     if min(height, width) < 1:
         return np.zeros((height, width, 3), np.uint8)
-    if not isinstance(pixels, np.ndarray):
-        if _straight(matrix):
+    if _straight(matrix):
+        x, y = np.sign(matrix.diagonal()[:2])
+        if x < 0 or y < 0:  # the mirror image of what an upright matrix shows
+            upright = shift(width * (x < 0), height * (y < 0)) @ scale(x, y) @ matrix
+            return cv2.flip(_warped(pixels, upright, size, fill), FLIPS[x < 0, y < 0])
+        if not isinstance(pixels, np.ndarray):
             return pixels.scaled(matrix, size)
+        if (made := _resized(pixels, matrix, size, fill)) is not None:
+            return made
+    if not isinstance(pixels, np.ndarray):
         pixels, matrix = _needed(pixels, matrix, size)
-    if (view := _slice(pixels, matrix, size)) is not None:
-        return view
     # OpenCV counts from the centre of the first pixel.
     centred = shift(-0.5, -0.5) @ matrix @ shift(0.5, 0.5)
-    # Some sixty rows tell the mean as well as all do.
-    around = cv2.mean(pixels[:: max(1, len(pixels) // 64)])[:3] if fill is None else fill
+    around = _mean(pixels) if fill is None else fill
     options: dict[str, Any] = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": around}
     if centred[2, 0] == centred[2, 1] == 0:
         return cv2.warpAffine(pixels, centred[:2], (width, height), **options)
     return cv2.warpPerspective(pixels, centred, (width, height), **options)
+
+
+def _mean(pixels: np.ndarray) -> Sequence[float]:
+    """Mean colour; some sixty rows tell it as well as all do."""
+    return cv2.mean(pixels[:: max(1, len(pixels) // 64)])[:3]
 
 
 def _needed(
@@ -198,19 +212,74 @@ def _needed(
     return part, matrix @ shift(left, top)
 
 
-def _slice(pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
-    """The result without interpolation, where pixels only move by whole steps or are mirrored."""
-    if not _straight(matrix):
+def _resized(
+    pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int], fill: tuple | None
+) -> np.ndarray | None:
+    """The result of an upright matrix by `cv2.resize`, in half the time of `cv2.warpAffine`.
+
+    A resize takes whole pixels to whole pixels, as Darknet's crop does: what is shown lies up to
+    half a pixel of the result beside where the matrix puts it, most of it much less. None where
+    nothing shows, or less than a pixel.
+    """
+    height, width = size
+    columns = _span(matrix[0, 0].item(), matrix[0, 2].item(), pixels.shape[1], width)
+    rows = _span(matrix[1, 1].item(), matrix[1, 2].item(), pixels.shape[0], height)
+    if columns is None or rows is None:
         return None
-    slices = []
-    for axis, length in ((1, size[0]), (0, size[1])):
-        sign, offset = matrix[axis, axis], matrix[axis, 2]
-        start = -offset if sign == 1 else offset - length
-        if abs(sign) != 1 or start != int(start) or start < 0:
-            return None
-        if start + length > pixels.shape[1 - axis]:
-            return None
-        part = slice(int(start), int(start) + length)
-        slices.append((part, slice(None, None, int(sign))))
-    (rows, upright), (columns, forward) = slices
-    return np.ascontiguousarray(pixels[rows, columns][upright, forward])
+    part = pixels[rows.begin : rows.end, columns.begin : columns.end]
+    made = part
+    if part.shape[:2] != (rows.made, columns.made):
+        made = cv2.resize(part, (columns.made, rows.made))
+    made = made[
+        rows.skip : rows.skip + rows.last - rows.first,
+        columns.skip : columns.skip + columns.last - columns.first,
+    ]
+    if made.shape[:2] == size:
+        return np.ascontiguousarray(made)
+    whole = np.empty((height, width, 3), np.uint8)
+    whole[:] = np.rint(_mean(pixels) if fill is None else fill)
+    whole[rows.first : rows.last, columns.first : columns.last] = made
+    return whole
+
+
+class Span(NamedTuple):
+    """Along one axis: which pixels are resized to `made`, and where what they show begins.
+
+    Pixels `begin` to before `end` become `made`; of these, those from `skip` on are the pixels
+    `first` to before `last` of the result.
+    """
+
+    begin: int
+    end: int
+    made: int
+    skip: int
+    first: int
+    last: int
+
+
+def _span(factor: float, offset: float, length: int, room: int) -> Span | None:
+    """How a resize shows `length` pixels, scaled and moved, in `room` pixels; None: it cannot."""
+    # A pixel of the result shows the image if its centre lies in it.
+    first = max(0, math.ceil(offset - 0.5))
+    last = min(room, math.ceil(offset + factor * length - 0.5))
+    if first >= last:
+        return None
+    steps = max(STEPS, math.ceil(factor))
+    begin, skip = _whole((first - offset) / factor, -1 / factor, length, steps)
+    end, beyond = _whole((last - offset) / factor, 1 / factor, length, steps)
+    if begin >= end:
+        return None
+    return Span(begin, end, last - first + skip + beyond, skip, first, last)
+
+
+def _whole(position: float, step: float, length: int, steps: int) -> tuple[int, int]:
+    """The whole number, 0 to `length`, that a position comes next to, and after how many steps."""
+    best, found = math.inf, (0, 0)
+    for count in range(steps):
+        whole = min(max(round(position), 0), length)
+        if (distance := abs(position - whole)) < best:
+            best, found = distance, (whole, count)
+            if distance < NEAR:
+                break
+        position += step
+    return found
