@@ -14,6 +14,7 @@ import numpy as np
 from zoo.data import geometry as geometries
 from zoo.data.geometry import Geometry
 from zoo.data.image import SUFFIXES, read_image
+from zoo.detections import detections
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
@@ -117,17 +118,15 @@ def to_detections(
         original: height and width of the image, pixels.
         class_names: names by class index.
     """
-    import supervision as sv  # half a second, which loading a model need not wait for
-
     count = int(outputs["count"][index])
     height, width = original
     boxes = np.asarray(outputs["boxes"][index][:count], "float32")
     classes = np.asarray(outputs["classes"][index][:count], int)
-    return sv.Detections(
+    return detections(
         xyxy=boxes * np.array([width, height, width, height], "float32"),
         confidence=np.asarray(outputs["scores"][index][:count], "float32"),
         class_id=classes,
-        data={"class_name": np.array([class_names[label] for label in classes], dtype=str)},
+        class_name=np.array([class_names[label] for label in classes], dtype=str),
     )
 
 
