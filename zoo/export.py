@@ -27,7 +27,8 @@ def main(cfg: DictConfig) -> None:
 
     detector = zoo.load(preset)
     directory = Path(HydraConfig.get().runtime.output_dir)
-    path = export(detector, Path(output) if output else directory / detector.name, **given)
+    target = Path(output) if output else directory / detector.name
+    path = export(detector, target, preset=str(preset), **given)
     print(f"{detector.name} → {path}")
 
 

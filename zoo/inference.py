@@ -68,14 +68,14 @@ def detect(
     chunks = [found[start : start + step] for start in range(0, len(found), step)]
 
     def prepare(chunk: list[tuple[str, Path | np.ndarray]]) -> list[tuple[np.ndarray, Geometry]]:
-        return [_prepare(picture, size, mode, interpolation) for _, picture in chunk]
+        return [prepared(picture, size, mode, interpolation) for _, picture in chunk]
 
-    for chunk, prepared in zip(chunks, ahead(prepare, chunks), strict=True):
-        images = np.stack([image for image, _ in prepared])
-        windows = np.stack([geometry.window(size) for _, geometry in prepared])
+    for chunk, inputs in zip(chunks, ahead(prepare, chunks), strict=True):
+        images = np.stack([image for image, _ in inputs])
+        windows = np.stack([geometry.window(size) for _, geometry in inputs])
         outputs = predictor.predict_on_batch([images, windows])
         for index, (name, _) in enumerate(chunk):
-            original = prepared[index][1].original
+            original = inputs[index][1].original
             yield name, to_detections(outputs, index, original, detector.class_names)
 
 
@@ -100,9 +100,17 @@ def ahead(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator
         pool.shutdown(cancel_futures=True)
 
 
-def _prepare(
-    picture: Any, size: tuple[int, int], mode: str, interpolation: str
+def prepared(
+    picture: Path | np.ndarray, size: tuple[int, int], mode: str, interpolation: str = "linear"
 ) -> tuple[np.ndarray, Geometry]:
+    """A picture of `pictures` as the network takes it, and the geometry of its boxes.
+
+    Args:
+        picture: a file, or an RGB uint8 array.
+        size: height and width of the network input.
+        mode: `"stretch"` or `"letterbox"`.
+        interpolation: as in `detect`.
+    """
     image = picture if isinstance(picture, np.ndarray) else read_image(picture)
     return geometries.resize(image, size, mode=mode, interpolation=interpolation)
 

@@ -65,7 +65,8 @@ def _suppress_one(boxes: Any, scores: Any, settings: Mapping[str, Any]) -> tuple
     k = tf.minimum(tf.size(found), settings["max_candidates"])
     found, order = tf.math.top_k(found, k)  # of equals the first, as in `zoo.nms`
     index = tf.gather(index, order)
-    corners = tf.unstack(tf.gather(boxes, index[:, 0]), axis=-1)
+    picked = tf.gather(boxes, index[:, 0])
+    corners = [picked[:, side] for side in range(4)]
     label = tf.cast(index[:, 1], "float32")
     rule = by_distance_iou(settings["beta"]) if GREEDY[settings["name"]] else by_iou
     keep = _settle(corners, label, found, rule, settings)
