@@ -18,9 +18,11 @@ def main(cfg: DictConfig) -> None:
     settings = plain(cfg)
     preset, output = settings.pop("preset"), settings.pop("output")
     given = {key: value for key, value in settings.items() if value is not None}
+    from zoo.deployment.calibration import checked
     from zoo.format.contract import check_precision
 
     check_precision(given["format"], given["precision"])
+    checked(given["calibration"], given["precision"])
     os.environ["KERAS_BACKEND"] = "tensorflow"  # which traces; weights are of no backend
     import zoo
     from zoo.deployment.exporting import export

@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from zoo.errors import ZooError
+from zoo.format.contract import CALIBRATED
 from zoo.inference import pictures, prepared
 
 #: Pictures that are taken unless somebody says otherwise: more change the ranges little.
 PICTURES = 200
+
+
+def checked(calibration: Mapping[str, Any] | None, precision: str) -> dict[str, Any]:
+    """`source` and `pictures` of a calibration, empty for a precision that needs none.
+
+    Args:
+        calibration: as of `zoo.deployment.exporting.export`.
+        precision: of the export.
+
+    Raises:
+        ZooError: int8 has no pictures, or another precision has some.
+    """
+    given = {"source": None, "pictures": PICTURES, **(calibration or {})}
+    if precision not in CALIBRATED:
+        if given["source"] is not None:
+            raise ZooError(f"calibration.source is for precision=int8, not {precision}")
+        return {}
+    if given["source"] is None:
+        raise ZooError(
+            f"precision={precision} takes the ranges of its integers from pictures: "
+            "calibration.source=FOLDER, of pictures like those to come, not those it is tested on"
+        )
+    if given["pictures"] < 1:
+        raise ZooError(f"calibration.pictures={given['pictures']}: must be at least 1")
+    return given
 
 
 class Calibration:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from zoo.deployment.calibration import PICTURES, Calibration
+from zoo.deployment.calibration import Calibration, checked
 from zoo.deployment.fold import fold
 from zoo.deployment.graph import check_backend, trace
 from zoo.detector import Detector
 from zoo.errors import ZooError
-from zoo.format.contract import CALIBRATED, check_precision
+from zoo.format.contract import check_precision
 from zoo.registry import FORMATS, NMS
 
 
@@ -54,7 +54,7 @@ def export(
         ZooError: the format, its engine, the precision, a size or a picture does not exist.
     """
     check_precision(format, precision)
-    calibration = _checked(calibration or {}, precision)
+    chosen = checked(calibration, precision)
     check_backend()
     if not isinstance(detector, Detector):
         raise ZooError(f"{getattr(detector, 'name', detector)} is no detector of Keras to export")
@@ -65,10 +65,10 @@ def export(
     mode = resize or detector.resize
     nms = detector.nms(**limits) if suppress else None
     written: dict[str, Any] = {}
-    if calibration:
+    if chosen:
         written["calibration"] = Calibration(
-            calibration["source"],
-            limit=calibration["pictures"],
+            chosen["source"],
+            limit=chosen["pictures"],
             size=size,
             resize=mode,
             batch_size=batch_size,
@@ -83,27 +83,10 @@ def export(
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = describe(detector, size, batch_size, mode, precision, nms)
     metadata["preset"] = preset
-    if calibration:
+    if chosen:
         metadata["calibration"] = written["calibration"].facts()
     part.write(function, path, metadata=metadata, precision=precision, **written)
     return path
-
-
-def _checked(calibration: Mapping[str, Any], precision: str) -> dict[str, Any]:
-    """Source and number of the pictures, empty for a precision that needs none."""
-    source, number = calibration.get("source"), calibration.get("pictures", PICTURES)
-    if precision not in CALIBRATED:
-        if source is not None:
-            raise ZooError(f"calibration.source is for precision=int8, not {precision}")
-        return {}
-    if source is None:
-        raise ZooError(
-            f"precision={precision} takes the ranges of its integers from pictures: "
-            "calibration.source=FOLDER, of pictures like those to come, not those it is tested on"
-        )
-    if number < 1:
-        raise ZooError(f"calibration.pictures={number}: must be at least 1")
-    return {"source": source, "pictures": number}
 
 
 def describe(
