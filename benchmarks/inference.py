@@ -1,11 +1,14 @@
 """One JPEG file to boxes, beside the bare network of the same engine and beside OpenCV DNN.
 
-python benchmarks/inference.py --images DIR --cfg yolov4-tiny.cfg --weights yolov4-tiny.weights
+python benchmarks/inference.py --images DIR --cfg yolov4-tiny.cfg --weights yolov4-tiny.weights \\
+    [--calibration DIR]
 
 Every engine has a process of its own and waits, blocked, while the others run; they take turns,
-picture by picture. An engine that is not installed is reported as absent. Before any timing each
-engine's boxes are compared with those of Keras. Cold starts are fresh processes, from the first
-import to the first detection.
+picture by picture. An engine that is not installed is reported as absent, and so is int8 without
+pictures to calibrate with or without nncf. The bare network of an exported format is its file
+without suppression, that of OpenCV its forward pass. Before any timing each engine's boxes are
+compared with those of Keras. Cold starts are fresh processes, from before the interpreter starts to
+the first detection.
 """
 
 from __future__ import annotations
@@ -17,13 +20,13 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
-from environment import environment
+from peers import PAUSE
 
-HERE = Path(__file__).parent
-PRESET, SIDE, COLD = "yolov4-tiny-coco", 416, 3
+PRESET, SIDE, COLD, WARM_UP = "yolov4-tiny-coco", 416, 5, 3
 #: Engine → (format, precision), or None where there is no exported file.
 ENGINES = {
     "keras": None,
@@ -31,40 +34,32 @@ ENGINES = {
     "onnx": ("onnx", "float32"),
     "openvino": ("openvino", "float32"),
     "openvino bf16": ("openvino", "bfloat16"),
+    "openvino int8": ("openvino", "int8"),
     "litert": ("litert", "float32"),
+    "litert int8": ("litert", "int8"),
 }
-#: The most that whole paths shall take: engine → (of which engine's time, which of its, at most).
-TARGETS = {
-    "keras": [("keras", "bare", 1.15), ("opencv", "whole", 1.15)],
-    "onnx": [("onnx", "bare", 1.15)],
-    "openvino": [("openvino", "bare", 1.15)],
-    "litert": [("litert", "bare", 1.15)],
-    "openvino bf16": [("openvino bf16", "bare", 1.15), ("opencv", "whole", 0.6)],
-}
-COLD_TARGETS = {"keras": (6.0, None), "onnx": (1.0, 250), "openvino": (1.0, 250),
-                "litert": (1.0, 250)}  # fmt: skip
+SUFFIX = {"onnx": ".onnx", "openvino": ".xml", "litert": ".tflite"}
+#: The most that a whole path shall take of the bare network's time, and of OpenCV's whole path.
+BARE = 1.15
+OPENCV = {"keras": 1.15, "openvino bf16": 0.6}
+#: The most that a cold start shall take: seconds, and MiB.
+COLD_KERAS, COLD_EXPORTED = (6.0, None), (1.0, 250)
 EXPORT = """
 import sys
 from pathlib import Path
 import zoo
 from zoo.deployment.exporting import export
-detector = zoo.load(sys.argv[1])
-for word in sys.argv[3:]:
+preset, folder, calibration, *words = sys.argv[1:]
+detector = zoo.load(preset)
+for word in words:
     format, precision = word.split("=")
+    more = {"calibration": {"source": calibration}} if precision == "int8" else {}
     for kind, suppress in (("whole", True), ("bare", False)):
+        path = Path(folder) / f"{format}-{precision}-{kind}"
         try:
-            path = Path(sys.argv[2]) / f"{format}-{precision}-{kind}"
-            print(export(detector, path, format=format, precision=precision, suppress=suppress))
+            export(detector, path, format=format, precision=precision, suppress=suppress, **more)
         except zoo.ZooError as error:
             print(error, file=sys.stderr)
-"""
-COLD_START = """
-import time; start = time.perf_counter()
-import resource, sys, zoo
-found = zoo.load(sys.argv[1]).detect(sys.argv[2])[0]
-seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print("cold", len(found), seconds, peak)
 """
 
 
@@ -73,8 +68,6 @@ print("cold", len(found), seconds, peak)
 
 def serve(engine, options):
     """Answer lines `whole FILE` and `bare FILE` with seconds, `boxes FILE` with boxes."""
-    import time
-
     calls = opencv(options) if engine == "opencv" else zoo_calls(engine, options)
     print("ready", flush=True)
     for line in sys.stdin:
@@ -102,10 +95,8 @@ def zoo_calls(engine, options):
         detector = fold(zoo.load(PRESET))
         bare = detector.predict_on_batch
     else:
-        name = "-".join(ENGINES[engine])
-        suffix = {"onnx": ".onnx", "openvino": ".xml", "litert": ".tflite"}[ENGINES[engine][0]]
-        detector = zoo.load(Path(options.folder) / f"{name}-whole{suffix}")
-        run = zoo.load(Path(options.folder) / f"{name}-bare{suffix}").run
+        detector = zoo.load(exported(options.folder, engine, "whole"))
+        run = zoo.load(exported(options.folder, engine, "bare")).run
 
         def bare(images):
             return run({"images": images})
@@ -145,6 +136,11 @@ def opencv(options):
         return cv2.dnn.NMSBoxesBatched(boxes.tolist(), score.tolist(), label.tolist(), 0.25, 0.45)
 
     return {"prepare": prepare, "bare": bare, "whole": whole}
+
+
+def exported(folder, engine, kind):
+    format, precision = ENGINES[engine]
+    return Path(folder) / f"{format}-{precision}-{kind}{SUFFIX[format]}"
 
 
 # === All of them, in turn ===
@@ -193,46 +189,53 @@ def same_boxes(engines, files):
 
 
 def warm(engines, files, rounds):
+    """Engine → "bare" and "whole" → milliseconds, medians."""
     seconds = {(name, what): [] for name in engines for what in ("bare", "whole")}
     order = random.Random(0)
-    for turn in range(rounds + 3):
+    for turn in range(rounds + WARM_UP):
         calls = list(seconds)
         order.shuffle(calls)
         for name, what in calls:
+            time.sleep(PAUSE)
             taken = engines[name].ask(what, files[turn % len(files)])
-            if turn >= 3:
+            if turn >= WARM_UP:
                 seconds[name, what].append(taken)
     median = {key: 1e3 * float(np.median(values)) for key, values in seconds.items()}
     return {n: {w: round(median[n, w], 2) for w in ("bare", "whole")} for n in engines}
 
 
-def cold(paths, file):
-    found = {}
-    for name, path in paths.items():
-        runs = []
-        for _ in range(COLD):
-            done = subprocess.run(
-                [sys.executable, "-c", COLD_START, path, file], capture_output=True, text=True
-            )
-            lines = [line for line in done.stdout.splitlines() if line.startswith("cold")]
-            runs += [[float(x) for x in line.split()[2:]] for line in lines]
-        if runs:
-            seconds, peak = np.median(runs, axis=0)
-            found[name] = {"seconds": round(float(seconds), 2), "peak_rss_mb": round(float(peak))}
-    return found
+def cold(models):
+    """Name → seconds and MiB, medians of fresh processes that take turns."""
+    from zoo.speed.cold import cold_start
+
+    found = {name: [] for name in models}
+    for _ in range(COLD):
+        for name, model in models.items():
+            found[name].append(cold_start(str(model)))
+    return {
+        name: {key: round(float(np.median([run[key] for run in runs])), 2) for key in runs[0]}
+        for name, runs in found.items()
+    }
 
 
 def verdicts(ms, starts):
-    for name, targets in TARGETS.items():
-        for other, what, most in targets:
-            if name in ms and other in ms:
-                ratio = ms[name]["whole"] / ms[other][what]
-                yield f"{name} whole / {other} {what}", round(ratio, 3), most
-    for name, (seconds, peak) in COLD_TARGETS.items():
-        if name in starts:
-            yield f"{name} cold start, s", starts[name]["seconds"], seconds
-            if peak:
-                yield f"{name} peak RSS, MB", starts[name]["peak_rss_mb"], peak
+    """The targets; where an engine is absent its targets have no value."""
+    from results import ratio, verdict
+
+    def of(name, what):
+        return ms.get(name, {}).get(what)
+
+    for name in ENGINES:
+        if name == "opencv":
+            continue
+        own = ratio(of(name, "whole"), of(name, "bare"))
+        yield verdict(f"{name}: whole path / its bare network", own, most=BARE)
+        theirs = ratio(of(name, "whole"), of("opencv", "whole"))
+        yield verdict(f"{name}: whole path / OpenCV's", theirs, most=OPENCV.get(name))
+        seconds, peak = COLD_KERAS if name == "keras" else COLD_EXPORTED
+        start = starts.get(name, {})
+        yield verdict(f"{name}: cold start, s", start.get("seconds"), most=seconds)
+        yield verdict(f"{name}: cold start, MiB", start.get("peak_rss_mib"), most=peak)
 
 
 def main():
@@ -240,49 +243,66 @@ def main():
     parser.add_argument("--images", required=True, help="folder of JPEG pictures")
     parser.add_argument("--cfg", required=True, help="yolov4-tiny.cfg, for OpenCV")
     parser.add_argument("--weights", required=True, help="yolov4-tiny.weights, for OpenCV")
+    parser.add_argument("--calibration", help="folder of other pictures, for int8")
     parser.add_argument("--rounds", type=int, default=40, help="calls of each that are timed")
+    parser.add_argument("--output", help="JSON file; by default results/inference.json")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         serve(options.serve, options)
         return
-    env = environment(
-        "keras", "tensorflow-cpu", "onnxruntime", "openvino", "ai-edge-litert",
+    from environment import environment
+    from results import bars, table, targets, write
+
+    here = environment(
+        "keras", "tensorflow-cpu", "onnxruntime", "openvino", "nncf", "ai-edge-litert",
         "opencv-python-headless", "numpy",
     )  # fmt: skip
     files = [str(file) for file in sorted(Path(options.images).rglob("*.jpg"))[:8]]
     with tempfile.TemporaryDirectory() as folder:
-        words = ["=".join(kind) for kind in ENGINES.values() if kind]
-        made = subprocess.run(
-            [sys.executable, "-c", EXPORT, PRESET, folder, *words],
-            stdout=subprocess.PIPE, text=True, check=True,
-            env={**os.environ, "KERAS_BACKEND": "tensorflow"},
-        ).stdout.split()  # fmt: skip
-        engines = {name: Engine(name, options, folder) for name in ENGINES}
+        made = export_all(folder, options.calibration)
+        engines = {name: Engine(name, options, folder) for name in ["keras", "opencv", *made]}
         engines = {name: engine for name, engine in engines.items() if engine.alive}
         same = same_boxes(engines, files)
         ms = warm(engines, files, options.rounds)
         for engine in engines.values():
             engine.close()
-        paths = {"keras": PRESET}
-        for name, kind in ENGINES.items():
-            match = [path for path in made if kind and f"{'-'.join(kind)}-whole" in path]
-            paths |= {name: match[0]} if match else {}
-        starts = cold(paths, files[0])
-    result = {"environment": env, "ms": ms, "same_boxes_as_keras": same, "cold_start": starts,
-              "targets": [list(row) for row in verdicts(ms, starts)]}  # fmt: skip
-    name = "-".join(env["cpu"].lower().split())
-    file = HERE / "results" / f"inference-{name}-{env['cores']}cores.json"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
-    for what, value, most in result["targets"]:
-        print(f"{what}: {value} (at most {most}) {'' if value <= most else '← missed'}")
-    print(file)
-    exact = [name for name in same if "bf16" not in name]
+        models = {name: exported(folder, name, "whole") for name in made if name in engines}
+        starts = cold({"keras": PRESET, **models})
+    judged = list(verdicts(ms, starts))
+    result = {"environment": here, "rounds": options.rounds, "ms": ms, "same_boxes_as_keras": same,
+              "cold_start": starts, "targets": judged}  # fmt: skip
+    rows = [(name, *(ms.get(name, {}).get(what) for what in ("bare", "whole")),
+             *(starts.get(name, {}).get(key) for key in ("seconds", "peak_rss_mib")),
+             "–" if name not in same else "same" if same[name] else "others")
+            for name in ENGINES]  # fmt: skip
+    columns = ["", "bare, ms", "whole, ms", "cold, s", "cold, MiB", "boxes beside Keras'"]
+    table(f"{PRESET} {SIDE}, one picture; medians", columns, rows)
+    targets(judged)
+    file = write(result, options.output, "inference.json")
+    fields = {f"{what}, ms": {n: ms.get(n, {}).get(what) for n in ENGINES}
+              for what in ("whole", "bare")}  # fmt: skip
+    for key, title in (("seconds", "cold start, s"), ("peak_rss_mib", "cold start, MiB")):
+        fields[title] = {name: starts.get(name, {}).get(key) for name in ENGINES}
+    bars(file.with_suffix(".png"), fields)
+    exact = [name for name in same if ENGINES[name][1] == "float32"]
     if not all(same[name] for name in exact):
         sys.exit("an engine finds other boxes than Keras")
+
+
+def export_all(folder, calibration):
+    """The engines whose files could be written."""
+    wanted = {
+        name: kind for name, kind in ENGINES.items() if kind and (calibration or kind[1] != "int8")
+    }
+    words = ["=".join(kind) for kind in wanted.values()]
+    subprocess.run(
+        [sys.executable, "-c", EXPORT, PRESET, folder, calibration or "", *words],
+        stdout=subprocess.DEVNULL, check=True,
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+    )  # fmt: skip
+    return [name for name in wanted if exported(folder, name, "bare").is_file()]
 
 
 if __name__ == "__main__":

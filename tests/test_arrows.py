@@ -11,6 +11,7 @@ ROOT = Path(zoo.__file__).parent
 #: One concern in several files, which may know each other.
 TOGETHER = {
     "inference",
+    "detections",
     "detector",
     "classifier",
     "darknet",
@@ -56,6 +57,7 @@ NO_BACKEND = {
     "registry",
     "building",
     "config",
+    "detections",
     "data",
     "download",
     "format",

@@ -1,4 +1,4 @@
-"""`python -m zoo.evaluate`: COCO numbers of a preset or a run on labelled images."""
+"""`python -m zoo.evaluate`: COCO numbers of a preset, a run or an export on labelled images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def main(cfg: DictConfig) -> float:
     source = open_source(settings["data"], settings["split"])
     detector = zoo.load(settings["preset"])
     result = evaluate(detector, source, progress=True, **settings["evaluation"])
-    warning = not_clean(settings["preset"], source.category_ids)
+    # An exported file says what it was made from.
+    origin = getattr(detector, "metadata", {}).get("preset", settings["preset"])
+    warning = not_clean(origin, source.category_ids)
     scores = {**result.metrics, **({"warning": warning} if warning else {})}
     (directory / "metrics.json").write_text(json.dumps(scores, indent=2) + "\n")
     (directory / "detections.json").write_text(json.dumps(result.detections) + "\n")

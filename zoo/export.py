@@ -18,16 +18,19 @@ def main(cfg: DictConfig) -> None:
     settings = plain(cfg)
     preset, output = settings.pop("preset"), settings.pop("output")
     given = {key: value for key, value in settings.items() if value is not None}
+    from zoo.deployment.calibration import checked
     from zoo.format.contract import check_precision
 
     check_precision(given["format"], given["precision"])
+    checked(given["calibration"], given["precision"])
     os.environ["KERAS_BACKEND"] = "tensorflow"  # which traces; weights are of no backend
     import zoo
     from zoo.deployment.exporting import export
 
     detector = zoo.load(preset)
     directory = Path(HydraConfig.get().runtime.output_dir)
-    path = export(detector, Path(output) if output else directory / detector.name, **given)
+    target = Path(output) if output else directory / detector.name
+    path = export(detector, target, preset=str(preset), **given)
     print(f"{detector.name} → {path}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,18 @@ class ExportedDetector:
             raise ZooError(f"{self.where} was exported without NMS; export it with suppress=true")
         return self.metadata["nms"]
 
+    @property
+    def sha256(self) -> str:
+        """Of the file; of OpenVINO's `.xml` and `.bin`; of a directory's files, sorted."""
+        digest = hashlib.sha256()
+        if self.where.is_dir():
+            files = sorted(file for file in self.where.rglob("*") if file.is_file())
+        else:
+            files = [self.where, *self.where.parent.glob(f"{self.where.stem}.bin")]
+        for file in files:
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
+
     def check_size(self, size: Any) -> tuple[int, int]:
         """The size of the file.
 
@@ -63,25 +76,31 @@ class ExportedDetector:
             )
         return self.image_size
 
+    def nms(self, **limits: Any) -> dict[str, Any]:
+        """The config of the NMS inside; a higher `score_threshold` may be asked for.
+
+        Raises:
+            ZooError: a limit is not that of the file.
+        """
+        inside = self._nms
+        wrong = []
+        for key, value in limits.items():
+            if key == "score_threshold" and value < inside[key]:
+                wrong.append(f"finds nothing below {key}={inside[key]}")
+            elif key != "score_threshold" and value != inside.get(key):
+                wrong.append(f"has {key}={inside.get(key)} inside")
+        if wrong:
+            asked = " ".join(f"{key}={value}" for key, value in limits.items())
+            raise ZooError(f"{self.where} {' and '.join(wrong)}; for {asked} export it again")
+        return {**inside, **limits}
+
     def predictor(self, *, windowed: bool = True, **limits: Any) -> Predictor:
         """Images (and windows) → detections, as `zoo.detector.Detector.predictor`.
 
         Raises:
             ZooError: a limit is not that of the file; a higher `score_threshold` may be.
         """
-        threshold = limits.pop("score_threshold", self.score_threshold)
-        if threshold < self.score_threshold:
-            raise ZooError(
-                f"{self.where} finds nothing below score_threshold={self.score_threshold}; for "
-                f"{threshold} export it again"
-            )
-        for key, value in limits.items():
-            if value != self._nms.get(key):
-                raise ZooError(
-                    f"{self.where} has {key}={self._nms.get(key)} inside; for {value} export it "
-                    "again"
-                )
-        return Predictor(self, threshold)
+        return Predictor(self, self.nms(**limits)["score_threshold"])
 
     def detect(self, source: Any, **options: Any) -> list[supervision.Detections]:
         """As `zoo.detector.Detector.detect`."""

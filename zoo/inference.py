@@ -14,6 +14,7 @@ import numpy as np
 from zoo.data import geometry as geometries
 from zoo.data.geometry import Geometry
 from zoo.data.image import SUFFIXES, read_image
+from zoo.detections import detections
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
@@ -67,14 +68,14 @@ def detect(
     chunks = [found[start : start + step] for start in range(0, len(found), step)]
 
     def prepare(chunk: list[tuple[str, Path | np.ndarray]]) -> list[tuple[np.ndarray, Geometry]]:
-        return [_prepare(picture, size, mode, interpolation) for _, picture in chunk]
+        return [prepared(picture, size, mode, interpolation) for _, picture in chunk]
 
-    for chunk, prepared in zip(chunks, ahead(prepare, chunks), strict=True):
-        images = np.stack([image for image, _ in prepared])
-        windows = np.stack([geometry.window(size) for _, geometry in prepared])
+    for chunk, inputs in zip(chunks, ahead(prepare, chunks), strict=True):
+        images = np.stack([image for image, _ in inputs])
+        windows = np.stack([geometry.window(size) for _, geometry in inputs])
         outputs = predictor.predict_on_batch([images, windows])
         for index, (name, _) in enumerate(chunk):
-            original = prepared[index][1].original
+            original = inputs[index][1].original
             yield name, to_detections(outputs, index, original, detector.class_names)
 
 
@@ -99,9 +100,17 @@ def ahead(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator
         pool.shutdown(cancel_futures=True)
 
 
-def _prepare(
-    picture: Any, size: tuple[int, int], mode: str, interpolation: str
+def prepared(
+    picture: Path | np.ndarray, size: tuple[int, int], mode: str, interpolation: str = "linear"
 ) -> tuple[np.ndarray, Geometry]:
+    """A picture of `pictures` as the network takes it, and the geometry of its boxes.
+
+    Args:
+        picture: a file, or an RGB uint8 array.
+        size: height and width of the network input.
+        mode: `"stretch"` or `"letterbox"`.
+        interpolation: as in `detect`.
+    """
     image = picture if isinstance(picture, np.ndarray) else read_image(picture)
     return geometries.resize(image, size, mode=mode, interpolation=interpolation)
 
@@ -117,17 +126,15 @@ def to_detections(
         original: height and width of the image, pixels.
         class_names: names by class index.
     """
-    import supervision as sv  # half a second, which loading a model need not wait for
-
     count = int(outputs["count"][index])
     height, width = original
     boxes = np.asarray(outputs["boxes"][index][:count], "float32")
     classes = np.asarray(outputs["classes"][index][:count], int)
-    return sv.Detections(
+    return detections(
         xyxy=boxes * np.array([width, height, width, height], "float32"),
         confidence=np.asarray(outputs["scores"][index][:count], "float32"),
         class_id=classes,
-        data={"class_name": np.array([class_names[label] for label in classes], dtype=str)},
+        class_name=np.array([class_names[label] for label in classes], dtype=str),
     )
 
 

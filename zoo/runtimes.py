@@ -16,7 +16,7 @@ import zoo
 from zoo.cards import card, names, weights_file
 from zoo.download import alone, cache_directory
 from zoo.errors import ZooError, nearest
-from zoo.format.contract import check_precision, format_of
+from zoo.format.contract import CALIBRATED, check_precision, format_of
 from zoo.registry import FORMATS
 from zoo.runs import checkpoint
 
@@ -43,7 +43,8 @@ def exported(preset: str, *, runtime: str, precision: str = "float32", **options
         **options: those of `zoo.inference.detect`.
 
     Raises:
-        ZooError: there is no such runtime, it is not installed, or the export fails.
+        ZooError: there is no such runtime, it is not installed, the export fails; or the
+            precision needs pictures that nobody has named.
     """
     if (own := format_of(Path(preset))) is not None:
         if runtime not in ("auto", own):
@@ -51,6 +52,12 @@ def exported(preset: str, *, runtime: str, precision: str = "float32", **options
         return Path(preset)
     format = _engine(runtime)
     check_precision(format, precision)
+    if precision in CALIBRATED:
+        raise ZooError(
+            f"precision={precision} needs pictures to calibrate with: python -m zoo.export "
+            f"preset={preset} format={format} precision={precision} calibration.source=FOLDER "
+            "output=FILE, then preset=FILE"
+        )
     settings = {key: options[key] for key in INSIDE if options.get(key) is not None}
     settings |= {"format": format, "precision": precision}
     source, digest = _weights(preset)

@@ -164,3 +164,25 @@ def test_a_package_is_found_however_it_spells_its_name(monkeypatch):
     monkeypatch.setattr(environment.machine, "environment", lambda: found)
     versions = environment.environment("tensorflow-cpu", "jax")
     assert (versions["tensorflow-cpu"], versions["jax"]) == ("2.21.0", "absent")
+
+
+def test_targets_of_inference_by_hand():
+    from inference import verdicts
+
+    ms = {
+        "keras": {"bare": 40.0, "whole": 44.0},
+        "opencv": {"bare": 32.0, "whole": 40.0},
+        "openvino bf16": {"bare": 20.0, "whole": 25.0},
+    }
+    starts = {"keras": {"seconds": 5.0, "peak_rss_mib": 900}}
+    starts["openvino bf16"] = {"seconds": 0.7, "peak_rss_mib": 260}
+    found = {v["what"]: (v["value"], v["met"]) for v in verdicts(ms, starts)}
+    assert found["keras: whole path / its bare network"] == (1.1, True)  # 44 / 40
+    assert found["keras: whole path / OpenCV's"] == (1.1, True)
+    assert found["keras: cold start, s"] == (5.0, True)
+    assert found["keras: cold start, MiB"] == (900, None)
+    assert found["openvino bf16: whole path / its bare network"] == (1.25, False)  # 25 / 20
+    assert found["openvino bf16: whole path / OpenCV's"] == (0.625, False)  # 25 / 40
+    assert found["openvino bf16: cold start, s"] == (0.7, True)
+    assert found["openvino bf16: cold start, MiB"] == (260, False)
+    assert found["litert int8: whole path / its bare network"] == (None, None)

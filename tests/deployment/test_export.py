@@ -213,6 +213,10 @@ def test_detect_makes_the_file_once_and_takes_it_again(weights, dog, tmp_path, m
             "did you mean float16", id="precision",
         ),
         pytest.param(
+            "zoo.export", ["preset=x", "format=litert", "precision=int8"],
+            "calibration.source=FOLDER", id="int8 without pictures",
+        ),
+        pytest.param(
             "zoo.detect", ["preset=none.keras", "source=.", "runtime=opnvino"],
             "did you mean openvino", id="runtime",
         ),

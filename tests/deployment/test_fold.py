@@ -62,6 +62,7 @@ def boxes_and_scores(seed, candidates, n=200, classes=3):
     return corners.astype("float32"), scores.astype("float32")
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["known", "factors"])
 @pytest.mark.parametrize(
     ("candidates", "cfg"),
     [
@@ -75,9 +76,9 @@ def boxes_and_scores(seed, candidates, n=200, classes=3):
         pytest.param(400, {"name": "default", "max_candidates": 128}, id="more than are looked at"),
     ],
 )
-def test_suppression_of_exports_is_that_of_the_model(candidates, cfg):
+def test_suppression_of_exports_is_that_of_the_model(candidates, cfg, whole):
     tf = pytest.importorskip("tensorflow")
-    from zoo.deployment.suppression import suppress
+    from zoo.deployment.suppression import Factors, Known, suppress
     from zoo.registry import NMS
 
     if keras.backend.backend() != "tensorflow":
@@ -85,7 +86,13 @@ def test_suppression_of_exports_is_that_of_the_model(candidates, cfg):
     boxes, scores = boxes_and_scores(7, candidates)
     cfg = {"score_threshold": 0.25, "iou_threshold": 0.45, **cfg}
     expected = NMS.build(cfg, tf.constant(boxes), tf.constant(scores))
-    found = suppress(tf.constant(boxes), tf.constant(scores), cfg)
+    if whole:
+        given = Known(tf.constant(scores))
+    else:  # a score is a factor of 1 or less, which halves are exactly, times what is left
+        objectness = np.where(scores.max(axis=-1, keepdims=True) <= 0.5, 0.5, 1).astype("float32")
+        given = Factors(tf.constant(objectness), tf.constant(scores / objectness), tf.identity)
+        np.testing.assert_array_equal(np.asarray(given.all()), scores)
+    found = suppress(tf.constant(boxes), given, cfg)
     # The model stops counting when it has enough.
     at_least = np.asarray(expected.pop("candidates"))
     assert (np.asarray(found["candidates"]) >= at_least).all()
@@ -94,7 +101,7 @@ def test_suppression_of_exports_is_that_of_the_model(candidates, cfg):
 
 
 def test_other_kinds_of_suppression_are_refused():
-    from zoo.deployment.suppression import suppress
+    from zoo.deployment.suppression import Known, suppress
 
     with pytest.raises(zoo.ZooError, match="no nms 'soft'"):
-        suppress(np.zeros((1, 1, 4)), np.zeros((1, 1, 1)), {"name": "soft"})
+        suppress(np.zeros((1, 1, 4)), Known(np.zeros((1, 1, 1))), {"name": "soft"})

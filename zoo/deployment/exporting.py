@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import zoo
+from zoo.deployment.calibration import Calibration, checked
 from zoo.deployment.fold import fold
 from zoo.deployment.graph import check_backend, trace
 from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.format.contract import check_precision
-from zoo.registry import FORMATS
+from zoo.registry import FORMATS, NMS
 
 
 def export(
@@ -24,6 +26,8 @@ def export(
     resize: str | None = None,
     precision: str = "float32",
     suppress: bool = True,
+    calibration: Mapping[str, Any] | None = None,
+    preset: str | None = None,
     **limits: Any,
 ) -> Path:
     """Write a detector with its decoding and its NMS inside, batch normalisation folded.
@@ -38,15 +42,19 @@ def export(
             the file a second input, `window`.
         precision: `float32`, or what the format has besides.
         suppress: NMS inside; otherwise the file gives boxes and scores of all anchors.
+        calibration: of int8: `source`, pictures like those to come, as of `zoo.inference.detect`,
+            and `pictures`, how many are taken; see `zoo.deployment.calibration.Calibration`.
+        preset: what the detector was loaded from, to be noted in the file.
         **limits: keys of the NMS, as of `Detector.predictor`.
 
     Returns:
         The path written.
 
     Raises:
-        ZooError: the format, its engine, the precision or a size does not exist.
+        ZooError: the format, its engine, the precision, a size or a picture does not exist.
     """
     check_precision(format, precision)
+    chosen = checked(calibration, precision)
     check_backend()
     if not isinstance(detector, Detector):
         raise ZooError(f"{getattr(detector, 'name', detector)} is no detector of Keras to export")
@@ -56,6 +64,15 @@ def export(
     size = detector.check_size(image_size) if image_size is not None else detector.image_size
     mode = resize or detector.resize
     nms = detector.nms(**limits) if suppress else None
+    written: dict[str, Any] = {}
+    if chosen:
+        written["calibration"] = Calibration(
+            chosen["source"],
+            limit=chosen["pictures"],
+            size=size,
+            resize=mode,
+            batch_size=batch_size,
+        )
     function = trace(
         fold(detector),
         image_size=size,
@@ -65,7 +82,10 @@ def export(
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = describe(detector, size, batch_size, mode, precision, nms)
-    part.write(function, path, metadata=metadata, precision=precision)
+    metadata["preset"] = preset
+    if chosen:
+        metadata["calibration"] = written["calibration"].facts()
+    part.write(function, path, metadata=metadata, precision=precision, **written)
     return path
 
 
@@ -86,7 +106,7 @@ def describe(
         "batch_size": batch_size,
         "resize": resize,
         "precision": precision,
-        "nms": nms,
+        "nms": None if nms is None else NMS.settings(nms),
         "images": "float32 (batch, height, width, 3) in [0, 1], RGB",
         "window": "float32 (batch, 4): x1, y1, x2, y2 of the image in the input, in [0, 1]",
         "boxes": "x1, y1, x2, y2 relative to the image, in [0, 1]; rows from count on are 0",

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from zoo.deployment.suppression import suppress
+from zoo.deployment.suppression import Factors, Known, suppress
 from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.ops.boxes import within
@@ -52,10 +52,13 @@ def trace(
     names: list[str] = []
 
     def detect(*inputs: Any) -> list[Any]:
-        boxes, scores = detector.head.decode(detector(inputs[0], training=False))
+        boxes, scores = _decoded(detector.head, detector(inputs[0], training=False))
         if windowed:
             boxes = within(boxes, inputs[1])
-        found = {"boxes": boxes, "scores": scores} if nms is None else suppress(boxes, scores, nms)
+        if nms is None:
+            found = {"boxes": boxes, "scores": scores.all()}
+        else:
+            found = suppress(boxes, scores, nms)
         names[:] = found
         return list(found.values())
 
@@ -65,6 +68,15 @@ def trace(
     signature = [tf.TensorSpec(shape, "float32", name=name) for name, shape in shapes.items()]
     function = tf.function(detect, input_signature=signature, autograph=False)
     return _constant(function.get_concrete_function(), signature, names)
+
+
+def _decoded(head: Any, predictions: Any) -> tuple[Any, Known | Factors]:
+    """Boxes and scores; a third party's head may have them whole only."""
+    if not hasattr(head, "entries"):
+        boxes, scores = head.decode(predictions)
+        return boxes, Known(scores)
+    boxes, objectness, classes = head.entries(predictions)
+    return boxes, Factors(objectness, classes, head.probabilities)
 
 
 def _constant(concrete: Any, signature: Any, names: list[str]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from zoo.errors import ZooError
@@ -14,7 +14,59 @@ from zoo.registry import NMS
 GREEDY = {"default": False, "greedynms": True, "diounms": True}
 
 
-def suppress(boxes: Any, scores: Any, cfg: Mapping[str, Any]) -> dict[str, Any]:
+class Known:
+    """Scores of boxes in classes that are computed already, (batch, n, classes)."""
+
+    def __init__(self, scores: Any):
+        self.scores = scores
+
+    def all(self) -> Any:
+        """Of all boxes, (batch, n, classes)."""
+        return self.scores
+
+    def above(self, image: int, threshold: float) -> tuple[Any, Any]:
+        """Indices (m,) of the boxes that may score more, and those scores (m, classes)."""
+        import tensorflow as tf
+
+        row = _where(tf.reduce_max(self.scores[image], axis=-1) > threshold)
+        return row, tf.gather(self.scores[image], row)
+
+
+class Factors:
+    """Scores of boxes in classes as products, of which only those are computed that may matter.
+
+    Args:
+        objectness: (batch, n, 1), in [0, 1].
+        classes: (batch, n, classes); a score is objectness times what `probabilities` makes of it.
+        probabilities: of any shape to the same shape, in [0, 1].
+    """
+
+    def __init__(self, objectness: Any, classes: Any, probabilities: Callable[[Any], Any]):
+        self.objectness = objectness
+        self.classes = classes
+        self.probabilities = probabilities
+
+    def all(self) -> Any:
+        """Of all boxes, (batch, n, classes)."""
+        return self.objectness * self.probabilities(self.classes)
+
+    def above(self, image: int, threshold: float) -> tuple[Any, Any]:
+        """As of `Known`: no score exceeds its objectness, and that of most boxes is near 0."""
+        import tensorflow as tf
+
+        objectness = self.objectness[image]
+        row = _where(objectness[:, 0] > threshold)
+        classes = self.probabilities(tf.gather(self.classes[image], row))
+        return row, tf.gather(objectness, row) * classes
+
+
+def _where(chosen: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.cast(tf.reshape(tf.where(chosen), (-1,)), "int32")
+
+
+def suppress(boxes: Any, scores: Known | Factors, cfg: Mapping[str, Any]) -> dict[str, Any]:
     """As `zoo.nms.greedy.greedy`, its results the same, traced by TensorFlow for a converter.
 
     The nested loops of that one are for XLA; interpreters of ONNX and LiteRT pay for each of their
@@ -23,7 +75,7 @@ def suppress(boxes: Any, scores: Any, cfg: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         boxes: xyxy (batch, n, 4), the batch known.
-        scores: (batch, n, classes), in [0, 1].
+        scores: of these boxes.
         cfg: plain config of a greedy NMS part.
 
     Raises:
@@ -33,7 +85,7 @@ def suppress(boxes: Any, scores: Any, cfg: Mapping[str, Any]) -> dict[str, Any]:
 
     settings = _settings(cfg)
     images = [
-        _suppress_one(boxes[image], scores[image], settings) for image in range(boxes.shape[0])
+        _suppress_one(boxes[image], scores, image, settings) for image in range(boxes.shape[0])
     ]
     rows, count, candidates = (tf.stack(part) for part in zip(*images, strict=True))
     return {
@@ -57,15 +109,18 @@ def _settings(cfg: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _suppress_one(boxes: Any, scores: Any, settings: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+def _suppress_one(
+    boxes: Any, scores: Known | Factors, image: int, settings: Mapping[str, Any]
+) -> tuple[Any, Any, Any]:
     """Rows (k, 6) of x1, y1, x2, y2, score and class, their number, and that of the candidates."""
     import tensorflow as tf
 
-    found, index, candidates = _candidates(boxes, scores, settings)
+    found, index, candidates = _candidates(boxes, scores, image, settings)
     k = tf.minimum(tf.size(found), settings["max_candidates"])
     found, order = tf.math.top_k(found, k)  # of equals the first, as in `zoo.nms`
     index = tf.gather(index, order)
-    corners = tf.unstack(tf.gather(boxes, index[:, 0]), axis=-1)
+    picked = tf.gather(boxes, index[:, 0])
+    corners = [picked[:, side] for side in range(4)]
     label = tf.cast(index[:, 1], "float32")
     rule = by_distance_iou(settings["beta"]) if GREEDY[settings["name"]] else by_iou
     keep = _settle(corners, label, found, rule, settings)
@@ -77,17 +132,22 @@ def _suppress_one(boxes: Any, scores: Any, settings: Mapping[str, Any]) -> tuple
     return tf.reshape(rows, (limit, 6)), count, candidates
 
 
-def _candidates(boxes: Any, scores: Any, settings: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+def _candidates(
+    boxes: Any, scores: Known | Factors, image: int, settings: Mapping[str, Any]
+) -> tuple[Any, Any, Any]:
     """Scores of all candidates and one of 0, so that none is empty; their (box, class); number."""
     import tensorflow as tf
 
-    within = tf.reduce_max(tf.abs(boxes), axis=-1, keepdims=True) < LARGEST
-    hit = tf.logical_and(scores > max(settings["score_threshold"], 0.0), within)
+    threshold = max(settings["score_threshold"], 0.0)
+    row, likely = scores.above(image, threshold)
+    within = tf.reduce_max(tf.abs(tf.gather(boxes, row)), axis=-1, keepdims=True) < LARGEST
+    hit = tf.logical_and(likely > threshold, within)
     if not settings["multi_label"]:
-        best = tf.cast(tf.argmax(scores, axis=-1), "int32")[:, None]
-        hit = tf.logical_and(hit, tf.range(scores.shape[-1])[None] == best)
+        best = tf.cast(tf.argmax(likely, axis=-1), "int32")[:, None]
+        hit = tf.logical_and(hit, tf.range(likely.shape[-1])[None] == best)
     index = tf.cast(tf.where(hit), "int32")
-    found = tf.concat([tf.gather_nd(scores, index), tf.zeros((1,))], axis=0)
+    found = tf.concat([tf.gather_nd(likely, index), tf.zeros((1,))], axis=0)
+    index = tf.stack([tf.gather(row, index[:, 0]), index[:, 1]], axis=-1)
     index = tf.concat([index, tf.zeros((1, 2), "int32")], axis=0)
     return found, index, tf.size(found) - 1
 

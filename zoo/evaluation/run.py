@@ -15,6 +15,7 @@ from zoo.data.sample import Source
 from zoo.detector import Detector
 from zoo.errors import ZooError, nearest
 from zoo.evaluation.coco import CocoMetric
+from zoo.exported import ExportedDetector
 from zoo.inference import to_detections
 from zoo.registry import NMS
 
@@ -46,7 +47,7 @@ class Result:
 
 
 def evaluate(
-    detector: Detector,
+    detector: Detector | ExportedDetector,
     source: Source,
     *,
     batch_size: int = 8,
@@ -62,7 +63,8 @@ def evaluate(
     """COCO numbers of a detector on all images of a source.
 
     Args:
-        detector: the model; its class names must be among the source's, in any order.
+        detector: the model, of Keras or exported; the source's class names must be among its own,
+            in any order.
         source: images and ground truth.
         batch_size: images in one forward pass.
         resize: `"stretch"` or `"letterbox"`; by default the model's.
@@ -78,13 +80,20 @@ def evaluate(
         **nms: keys of the NMS that override the model's, e.g. `score_threshold=0.001`.
 
     Raises:
-        ZooError: a class of the source that the detector does not know.
+        ZooError: a class of the source that the detector does not know, or settings that differ
+            from those inside an exported file.
     """
     to_source = class_map(detector.class_names, source.class_names)
     limits = {key: value for key, value in nms.items() if value is not None}
     settings = NMS.settings(detector.nms(**limits))
     predictor = detector.predictor(windowed=True, **limits)
     size = detector.check_size(image_size or detector.image_size)
+    if isinstance(detector, ExportedDetector) and detector.resize == "stretch" and isotropic:
+        raise ZooError(
+            f"{detector.where} was exported for resize=stretch: the NMS inside measures x and y "
+            "each relative to its side; evaluate it with evaluation.isotropic=false, as "
+            "evaluation=exported does"
+        )
     metric, cut = CocoMetric(source), 0
     batches = evaluation_batches(
         source,

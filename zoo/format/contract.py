@@ -16,6 +16,16 @@ from zoo.registry import FORMATS
 
 Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, Any]]
 Metadata = dict[str, Any]
+#: Precisions whose ranges come from pictures.
+CALIBRATED = ("int8",)
+
+
+class Batches(Protocol):
+    """Inputs to calibrate with, as `zoo.deployment.calibration.Calibration`."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]: ...
 
 
 class Format(Protocol):
@@ -30,7 +40,10 @@ class Format(Protocol):
     precisions: tuple[str, ...]
 
     def write(self, function: Any, path: Path, *, metadata: Metadata, precision: str) -> None:
-        """Convert a `tf.function` of one signature, its weights constant; named outputs."""
+        """Convert a `tf.function` of one signature, its weights constant; named outputs.
+
+        A format that knows a precision of `CALIBRATED` takes a keyword `calibration: Batches` then.
+        """
 
     def holds(self, path: Path) -> bool:
         """Whether a path looks like a model of this format."""

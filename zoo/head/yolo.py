@@ -127,23 +127,37 @@ class YoloHead:
             boxes: xyxy relative to the network input, float32 (batch, n, 4), not clipped.
             scores: objectness · class probability, float32 (batch, n, classes).
         """
-        decoded = [self._decode(level, predictions[level]) for level in self.masks]
-        boxes, scores = zip(*decoded, strict=True)
-        return ops.concatenate(boxes, axis=1), ops.concatenate(scores, axis=1)
+        boxes, objectness, classes = self.entries(predictions)
+        return boxes, objectness * self.probabilities(classes)
 
-    def _decode(self, level: str, raw: Any) -> tuple[Any, Any]:
+    def entries(self, predictions: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        """As `decode`, the class scores left to who needs them, which may be those of few boxes.
+
+        Args:
+            predictions: what this head gave.
+
+        Returns:
+            boxes: as of `decode`.
+            objectness: in [0, 1], float32 (batch, n, 1).
+            classes: raw, float32 (batch, n, classes); a score is objectness times what
+                `probabilities` makes of them.
+        """
+        decoded = [self._entries(level, predictions[level]) for level in self.masks]
+        boxes, objectness, classes = (
+            ops.concatenate(part, axis=1) for part in zip(*decoded, strict=True)
+        )
+        return boxes, objectness, classes
+
+    def _entries(self, level: str, raw: Any) -> tuple[Any, Any, Any]:
         batch, height, width = ops.shape(raw)[:3]
         count = len(self.masks[level])
-        raw = ops.reshape(raw, (batch, height, width, count, 5 + self.num_classes))
-        centre, size = self.cxcywh(level, raw[..., 0:4])
-        boxes = ops.concatenate([centre - size / 2, centre + size / 2], axis=-1)
-        probabilities = self.probabilities(raw[..., 4:])
-        scores = probabilities[..., 0:1] * probabilities[..., 1:]
         total = height * width * count
-        return (
-            ops.reshape(boxes, (batch, total, 4)),
-            ops.reshape(scores, (batch, total, self.num_classes)),
-        )
+        grid = ops.reshape(raw, (batch, height, width, count, 5 + self.num_classes))
+        centre, size = self.cxcywh(level, grid[..., 0:4])
+        boxes = ops.concatenate([centre - size / 2, centre + size / 2], axis=-1)
+        rows = ops.reshape(raw, (batch, total, 5 + self.num_classes))
+        objectness = self.probabilities(rows[..., 4:5])
+        return ops.reshape(boxes, (batch, total, 4)), objectness, rows[..., 5:]
 
     def probabilities(self, raw: Any) -> Any:
         """Raw entries of any shape as probabilities: σ(t), or t itself with `new_coords`."""

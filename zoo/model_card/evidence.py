@@ -12,6 +12,8 @@ import keras
 from zoo import cards
 from zoo.data.sample import Source
 from zoo.errors import ZooError
+from zoo.exported import ExportedDetector
+from zoo.format.contract import format_of
 from zoo.training.environment import accelerators, environment
 from zoo.training.manifest import MAYBE_TEXT, TEXT, WHOLE, check_against, command_line, now
 from zoo.training.state import weights_sha256
@@ -76,12 +78,13 @@ def evaluation_manifest(
     Args:
         settings: plain `conf/evaluate.yaml`.
         rules: the choice of the group `evaluation`.
-        detector: what was evaluated.
+        detector: what was evaluated; of an exported one the file is hashed, not the weights.
         source: on what.
         found: what evaluation.json holds.
         warning: why the scores are not clean.
     """
     name = settings["preset"]
+    engine = format_of(detector.where) if isinstance(detector, ExportedDetector) else None
     known = cards.card(name)["weights"]["sha256"] if name in cards.names() else None
     data = {key: value for key, value in settings["data"].items() if key != "cache_mb"}
     return {
@@ -91,7 +94,7 @@ def evaluation_manifest(
         "weights": {
             "name": name,
             "file_sha256": known,
-            "values_sha256": weights_sha256(detector),
+            "values_sha256": detector.sha256 if engine else weights_sha256(detector),
         },
         "rules": rules,
         "evaluation": dict(settings["evaluation"]),
@@ -104,7 +107,7 @@ def evaluation_manifest(
             "objects": found["objects"],
             "fingerprint": source.fingerprint,
         },
-        "backend": keras.backend.backend(),
+        "backend": engine or keras.backend.backend(),
         "environment": {**environment(), "accelerators": accelerators()},
         "metrics": dict(found["metrics"]),
         "darknet": dict(found["darknet"]),
