@@ -57,7 +57,8 @@ class ExportedDetector:
         if self.where.is_dir():
             files = sorted(file for file in self.where.rglob("*") if file.is_file())
         else:
-            files = [self.where, *self.where.parent.glob(f"{self.where.stem}.bin")]
+            weights = self.where.with_suffix(".bin") if self.where.suffix == ".xml" else None
+            files = [self.where, *([weights] if weights else [])]
         for file in files:
             digest.update(file.read_bytes())
         return digest.hexdigest()
