@@ -8,7 +8,7 @@ INSTALLED := .venv/installed
 # whose address it does not take from pip's settings.
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: setup train test lint types test-fast test-jax test-slow test-slow-jax test-torch kill-test cards lock clean
+.PHONY: setup train test lint types test-fast test-jax test-slow test-longest test-slow-jax test-torch kill-test cards lock clean
 
 train: setup
 	$(BIN)/python -m zoo.train data=shapes optimizer=adamw
@@ -32,15 +32,19 @@ types: setup
 	$(BIN)/mypy
 
 test-fast: setup
-	$(BIN)/pytest -n 2 -m "not slow" tests plugins
+	$(BIN)/pytest -n 2 -m "not slow and not longest" tests plugins
 
 # The same tests on JAX.
 test-jax: setup
-	KERAS_BACKEND=jax $(BIN)/pytest -n 2 -m "not slow" tests plugins
+	KERAS_BACKEND=jax $(BIN)/pytest -n 2 -m "not slow and not longest" tests plugins
 
 # What takes minutes: large networks, whole trainings, kills, sweeps, AP of real models.
 test-slow: setup
 	$(BIN)/pytest -n 2 -m slow tests
+
+# Whole trainings of deep models; .ci/run leaves them out.
+test-longest: setup
+	$(BIN)/pytest -n 2 -m longest tests
 
 # Darknet's updates and several devices, as on TensorFlow.
 test-slow-jax: setup

@@ -47,6 +47,8 @@ def _tensorflow(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @tf.autograph.experimental.do_not_convert
     def run(*arguments: Any) -> Any:
+        if tf.executing_eagerly():  # there is no graph to take them for one another
+            return compiled(*arguments)
         return compiled(*tf.nest.map_structure(separate, arguments))
 
     return run
