@@ -10,7 +10,8 @@ from zoo.nms.candidates import GROUP, top_k, top_of_many
 @pytest.mark.parametrize("n", [100 * GROUP, 100 * GROUP + 1, 101 * GROUP - 1])
 @pytest.mark.parametrize("levels", [1, 7, 1000])
 def test_the_largest_of_many_of_equals_the_first(n, levels):
-    values = np.random.default_rng(n).integers(0, levels + 1, (3, n)) / np.float32(levels)
+    values = np.random.default_rng(n).integers(0, levels + 1, (3, n))
+    values = np.float32(values / levels)
     values[2, :-5] = 0  # of which only the last, incomplete group has some
     found, index = top_of_many(ops.convert_to_tensor(values), 40)
     want = np.argsort(-values, axis=1, kind="stable")[:, :40]
