@@ -29,6 +29,12 @@ def expected():
     return sv.Detections(**fields, data={"class_name": FIELDS["class_name"]})
 
 
+def printed(code):
+    """Words that a fresh Python prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
 def test_where_supervision_is_imported_they_are_its_own():
     found = detections(**FIELDS)
     assert type(found) is sv.Detections
@@ -41,8 +47,7 @@ def test_the_arrays_alone_import_no_supervision():
         "found.xyxy = 2 * found.xyxy; isinstance(found, dict);"
         "print('supervision' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert printed(code) == ["False"]
 
 
 def test_they_become_supervisions_when_that_is_imported_later():
@@ -51,8 +56,7 @@ def test_they_become_supervisions_when_that_is_imported_later():
         "print(isinstance(found, sv.Detections), isinstance(found, dict));"
         "print(len(found[:0]), type(found) is sv.Detections)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "False", "0", "True"]
+    assert printed(code) == ["True", "False", "0", "True"]
 
 
 @pytest.mark.parametrize(

@@ -91,11 +91,11 @@ def test_limits_are_kept_and_told():
     assert found[0] == (0, 0.89)
 
 
-COUNT, CLASSES = 256, 3  # one shape, compiled once: 768 pairs take several draws
+COUNT, CLASSES = 256, 3  # one shape, compiled once: 768 pairs are more than one draw of 256
 
 
 def test_portions_go_on_where_the_one_before_ended():
-    # 1,100 boxes side by side, in draws of 128 to 256; equal scores in pairs.
+    # 1,100 boxes side by side, in draws of 256; equal scores in pairs.
     boxes = [[20 * i, 0, 20 * i + 10, 10] for i in range(1100)]
     scores = np.float32([[0.9 - i // 2 / 1000] for i in range(1100)])
     _, out = run("default", boxes, scores, max_candidates=1090, max_detections=1100)

@@ -16,8 +16,6 @@ Detections = dict[str, Any]
 
 #: A corner further out is none: scaled to pixels it might be infinite.
 LARGEST = 1e30
-#: Values of which only the largest is compared first.
-GROUP = 16
 DECAYS = ("gaussian", "linear")
 SCORE, CLASS = 4, 5  # of a row
 
@@ -26,11 +24,10 @@ class Draw(NamedTuple):
     """Pairs in falling order of score, equal ones by box, then by class; and what is left.
 
     rows: float (6, batch, k): x1, y1, x2, y2, score and class, each on its own, so that a CPU
-        works on whole vectors; the score is 0 behind the last pair.
-    last: score and place, (batch,), of the last pair: where the next draw begins; score 0 when no
-        pair is left.
-    looked_at: the boxes in which the pairs were sought, int (batch, m + 1).
-    left: the best score in each of these behind `last`, (batch, m + 1).
+        works on whole vectors; the score is 0 where no pair was left.
+    last: score and place, (batch,), of the last pair: where the next draw begins.
+    looked_at: the boxes in which the pairs were sought, int (batch, k).
+    left: the best score in each of these behind `last`, (batch, k).
     """
 
     rows: Any
@@ -45,36 +42,26 @@ class Pool:
     A pair is a candidate when its score exceeds `score_threshold`, its box is not beyond `LARGEST`,
     as an untrained network's may be, and all scores of the box are numbers.
 
-    One maximum a box is taken over all scores. A draw ranks the pairs of the m + 1 boxes whose
-    best pairs are best, up to the best pair of the last: behind it other boxes may follow.
+    The k best pairs lie in the k boxes whose best pairs are best. So one maximum a box is taken
+    over all scores, and pairs are ranked within k boxes only.
 
     Args:
         boxes: xyxy (batch, n, 4).
         scores: (batch, n, classes).
-        size: pairs in a draw, at most.
-        look_at: m, so many pairs has a draw at least, if there are so many; by default `size`.
+        size: pairs in a draw.
         score_threshold: candidates score more than this, and more than 0.
         multi_label: whether a box is a candidate with every class, or with its best one only.
     """
 
     def __init__(
-        self,
-        boxes: Any,
-        scores: Any,
-        *,
-        size: int,
-        look_at: int | None = None,
-        score_threshold: float,
-        multi_label: bool,
+        self, boxes: Any, scores: Any, *, size: int, score_threshold: float, multi_label: bool
     ):
         images, self.boxes_each, self.classes = ops.shape(scores)
         #: Of all images one below the other, and where each image begins.
         self.boxes = ops.reshape(boxes, (-1, 4))
         self.scores = ops.reshape(scores, (-1, self.classes))
         self.begin = self.boxes_each * ops.arange(images, dtype="int32")
-        self.look_at = look_at or size
-        self.size = min(size, self.look_at * self.classes)
-        self.threshold, self.multi_label = max(score_threshold, 0.0), multi_label
+        self.size, self.threshold, self.multi_label = size, max(score_threshold, 0.0), multi_label
         best = ops.max(scores, axis=-1)  # of a box with NaN whatever the backend makes of it
         finite = ops.all(ops.abs(boxes) < LARGEST, axis=-1)
         best = ops.where(ops.logical_and(finite, best > self.threshold), best, 0.0)
@@ -95,25 +82,22 @@ class Pool:
         return none + float("inf"), ops.cast(none, "int32") - 1
 
     def draw(self, best: Any, after: tuple[Any, Any]) -> Draw:
-        """The best pairs behind one.
+        """The `size` best pairs behind one.
 
         Args:
             best: best score that is left in each box; `self.best` before the first draw.
             after: `last` of the draw before.
         """
         batch = ops.shape(best)[0]
-        looked_at, end = self._best_boxes(best)
-        row, scores = self._candidates_of(best, looked_at)
+        looked_at, row, scores = self._candidates_of(best)
         place = row[..., None] * self.classes + ops.arange(self.classes, dtype="int32")
         scores = _behind(scores, place, after)
-        before = ops.where(_is_behind(scores, place, end), 0.0, scores)
-        flat = ops.reshape(before, (batch, (self.look_at + 1) * self.classes))
-        found, position = top_k(flat, self.size)
+        found, position = top_k(ops.reshape(scores, (batch, self.size * self.classes)), self.size)
         row = ops.take_along_axis(row, position // self.classes, axis=1)
         label = position % self.classes
         corners = ops.take(self.boxes, row + self.begin[:, None], axis=0)
         rows = [*(corners[..., side] for side in range(4)), found, ops.cast(label, found.dtype)]
-        last = _last(found, row * self.classes + label, after, end[0])
+        last = _last(found, row * self.classes + label)
         left = ops.max(_behind(scores, place, last), axis=-1)
         return Draw(ops.stack(rows), last, looked_at, left)
 
@@ -126,17 +110,10 @@ class Pool:
         """1 where a draw from `best` has left a candidate, int32 (batch,)."""
         return ops.cast(ops.any(taken(best, draw) > 0, axis=-1), "int32")
 
-    def _best_boxes(self, best: Any) -> tuple[Any, tuple[Any, Any]]:
-        """The best boxes in their own order; score and first place of the last of them."""
-        score, box = top_of_many(best, self.look_at + 1)
-        # No slices of the two: with one, XLA no longer recognises the top_k and sorts all.
-        lowest = ops.min(score, axis=-1)
-        last = ops.max(ops.where(score == lowest[:, None], box, 0), axis=-1)
-        # Of equal scores the first box comes first.
-        return ops.sort(box, axis=-1), (lowest, last * self.classes)
-
-    def _candidates_of(self, best: Any, looked_at: Any) -> tuple[Any, Any]:
-        """Boxes, those of the filling clipped to the last there is, and their candidates."""
+    def _candidates_of(self, best: Any) -> tuple[Any, Any, Any]:
+        """The best boxes in their own order, clipped to those there are, and their candidates."""
+        _, looked_at = top_k(best, self.size)
+        looked_at = ops.sort(looked_at, axis=-1)  # of equal scores the first box comes first
         row = ops.minimum(looked_at, self.boxes_each - 1)
         scores = ops.take(self.scores, row + self.begin[:, None], axis=0)
         open_ = ops.take_along_axis(best, looked_at, axis=1) > 0
@@ -147,26 +124,20 @@ class Pool:
         if not self.multi_label:
             first = ops.cast(ops.argmax(scores, axis=-1), "int32")[..., None]
             scores = ops.where(ops.arange(self.classes, dtype="int32") == first, scores, 0.0)
-        return row, scores
+        return looked_at, row, scores
 
 
-def _last(found: Any, place: Any, after: tuple[Any, Any], end: Any) -> tuple[Any, Any]:
-    """Score and place of the last of a draw, `after` if it is empty; score 0 if it was all."""
-    empty = ops.max(found, axis=-1) <= 0  # all its boxes have scores that are no numbers
-    lowest = ops.min(ops.where(found > 0, found, float("inf")), axis=-1)
-    last = ops.max(ops.where(found == lowest[:, None], place, -1), axis=-1)
-    is_all = ops.logical_and(ops.min(found, axis=-1) <= 0, end <= 0)
-    lowest = ops.where(is_all, 0.0, ops.where(empty, after[0], lowest))
-    return lowest, ops.where(empty, after[1], last)
+def _last(found: Any, place: Any) -> tuple[Any, Any]:
+    """Score and place of the last of a draw."""
+    # Not found[:, -1]: with that, XLA no longer recognises the top_k and sorts all.
+    lowest = ops.min(found, axis=-1)
+    return lowest, ops.max(ops.where(found == lowest[:, None], place, -1), axis=-1)
 
 
 def _behind(scores: Any, place: Any, after: tuple[Any, Any]) -> Any:
-    return ops.where(_is_behind(scores, place, after), scores, 0.0)
-
-
-def _is_behind(scores: Any, place: Any, other: tuple[Any, Any]) -> Any:
-    score, there = (x[:, None, None] for x in other)
-    return ops.logical_or(scores < score, ops.logical_and(scores == score, place > there))
+    score, last = (x[:, None, None] for x in after)
+    behind = ops.logical_or(scores < score, ops.logical_and(scores == score, place > last))
+    return ops.where(behind, scores, 0.0)
 
 
 def taken(best: Any, draw: Draw) -> Any:
@@ -226,25 +197,6 @@ def top_k(values: Any, k: int) -> tuple[Any, Any]:
         return ops.take_along_axis(values, index, axis=-1), ops.cast(index, "int32")
     found, index = ops.top_k(values, k)
     return found, ops.cast(index, "int32")
-
-
-def top_of_many(values: Any, k: int) -> tuple[Any, Any]:
-    """`top_k` of (batch, n), above 0, in a fifth of its time where n is a hundred times k.
-
-    The k largest are in the k groups whose largest are largest, of equals the first groups.
-    """
-    batch, n = ops.shape(values)
-    if n < 2 * GROUP * k:
-        return top_k(values, k)
-    groups = -(-n // GROUP)
-    values = ops.pad(values, ((0, 0), (0, groups * GROUP - n)))
-    grouped = ops.reshape(values, (batch, groups, GROUP))
-    _, group = top_k(ops.max(grouped, axis=-1), k)
-    group = ops.sort(group, axis=-1)
-    within = ops.arange(GROUP, dtype="int32")
-    index = ops.reshape(group[..., None] * GROUP + within, (batch, k * GROUP))
-    found, position = top_k(ops.take_along_axis(values, index, axis=1), k)
-    return found, ops.take_along_axis(index, position, axis=1)
 
 
 def detections(rows: Any, count: Any, candidates: Any) -> Detections:

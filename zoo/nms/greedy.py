@@ -20,9 +20,8 @@ from zoo.nms.candidates import (
 )
 from zoo.nms.overlap import Suppresses, by_distance_iou, by_iou
 
-#: Candidates that are ranked at once, the boxes that they come from, and candidates that are
-#: settled at once.
-CHUNK, BOXES, BLOCK = 256, 128, 64
+#: Candidates that are ranked at once, and of these, candidates that are settled at once.
+CHUNK, BLOCK = 256, 64
 
 
 def greedy(
@@ -68,14 +67,7 @@ def greedy(
         max_candidates=max_candidates, max_detections=max_detections, max_per_class=max_per_class
     )
     size = min(CHUNK, -(-max_candidates // BLOCK) * BLOCK)
-    pool = Pool(
-        boxes,
-        scores,
-        size=size,
-        look_at=min(size, BOXES),
-        score_threshold=score_threshold,
-        multi_label=multi_label,
-    )
+    pool = Pool(boxes, scores, size=size, score_threshold=score_threshold, multi_label=multi_label)
     rule = Rule(
         by_iou if beta is None else by_distance_iou(beta),
         iou_threshold,
@@ -92,17 +84,19 @@ def _greedy(
     """Kept rows (6, batch, k), their number, and that of the candidates."""
     count = ops.sum(ops.zeros_like(pool.best, dtype="int32"), axis=-1)
     kept = ops.zeros((6, ops.shape(pool.best)[0], max_detections), dtype=pool.best.dtype)
+    size = pool.size
 
     def unfinished(number: Any, draw: Any, best: Any, kept: Any, count: Any, seen: Any) -> Any:
-        wanted = ops.logical_and(count < max_detections, seen < max_candidates)
-        return ops.any(ops.logical_and(draw.last[0] > 0, wanted))
+        more = ops.logical_or(number == 0, draw.last[0] > 0)
+        open_ = ops.any(ops.logical_and(more, count < max_detections))
+        return ops.logical_and(open_, number * size < max_candidates)
 
     def next_chunk(
         number: Any, draw: Any, best: Any, kept: Any, count: Any, seen: Any
     ) -> tuple[Any, ...]:
         best = ops.cond(number > 0, lambda: taken(best, draw), lambda: best)
         draw = pool.draw(best, draw.last)
-        rows = _first(draw.rows, max_candidates - seen)
+        rows = _first(draw.rows, max_candidates - number * size)
         kept, count = _settle_chunk(rule, rows, kept, count)
         return number + 1, draw, best, kept, count, seen + _number(draw.rows[SCORE] > 0)
 
@@ -131,15 +125,15 @@ class Rule(NamedTuple):
 
 def _nothing(pool: Pool) -> Draw:
     """A draw of nothing, in shape and type like any other."""
-    row = ops.zeros_like(pool.best[:, : pool.size])
-    left = ops.zeros_like(pool.best[:, : pool.look_at + 1])
-    return Draw(ops.stack([row] * 6), pool.start(), ops.cast(left, "int32"), left)
+    looked_at = ops.cast(ops.zeros_like(pool.best[:, : pool.size]), "int32")
+    left = ops.zeros_like(pool.best[:, : pool.size])
+    return Draw(ops.stack([left] * 6), pool.start(), looked_at, left)
 
 
 def _first(rows: Any, number: Any) -> Any:
     """Rows whose candidates behind the first `number` score 0."""
-    inside = ops.arange(rows.shape[2], dtype="int32") < number[:, None]
-    return ops.where(inside[None], rows, 0.0)
+    inside = ops.arange(rows.shape[2], dtype="int32") < number
+    return ops.where(inside[None, None], rows, 0.0)
 
 
 def _settle_chunk(rule: Rule, rows: Any, kept: Any, count: Any) -> tuple[Any, Any]:
@@ -166,22 +160,23 @@ def _settle_block(rule: Rule, block: Any, kept: Any, count: Any) -> Any:
     Greedy suppression is the fixed point of keep[i] = no kept j before i suppresses i: after t
     rounds from "keep all" every chain of t suppressions is settled.
     """
-    is_kept = ops.arange(kept.shape[2], dtype="int32")[None] < count[:, None]
-    beaten = _how_many(rule.between(kept, block), is_kept) > 0
+    is_kept = (ops.arange(kept.shape[2], dtype="int32")[None] < count[:, None])[:, None, :]
+    beaten = ops.any(ops.logical_and(is_kept, rule.between(kept, block)), axis=2)
     free = ops.logical_and(block[SCORE] > 0, ops.logical_not(beaten))
     order = ops.arange(BLOCK)
     before = order[None, :] < order[:, None]
     suppresses = ops.logical_and(before, rule.between(block, block))
     if rule.max_per_class is not None:
         same = block[CLASS][:, :, None] == kept[CLASS][:, None, :]
-        full = rule.max_per_class - _how_many(same, is_kept)
+        full = rule.max_per_class - _number(ops.logical_and(is_kept, same))
         same = ops.logical_and(before, block[CLASS][:, :, None] == block[CLASS][:, None, :])
 
     def next_round(keep: Any, _: Any) -> tuple[Any, Any]:
-        beaten = _how_many(suppresses, keep) > 0
+        beaten = ops.any(ops.logical_and(suppresses, keep[:, None, :]), axis=2)
         settled = ops.logical_and(free, ops.logical_not(beaten))
         if rule.max_per_class is not None:
-            settled = ops.logical_and(settled, _how_many(same, keep) < full)
+            earlier = _number(ops.logical_and(same, keep[:, None, :]))
+            settled = ops.logical_and(settled, earlier < full)
         return settled, keep
 
     def changed(keep: Any, previous: Any) -> Any:
@@ -189,16 +184,6 @@ def _settle_block(rule: Rule, block: Any, kept: Any, count: Any) -> Any:
 
     keep, _ = ops.while_loop(changed, next_round, next_round(free, free))
     return keep
-
-
-def _how_many(matrix: Any, which: Any) -> Any:
-    """Of the true entries of each row (batch, n, k), those that (batch, k) picks out: (batch, n).
-
-    As a product, not as a sum: XLA computes the entries of a sum one by one on a CPU, those of a
-    factor whole vectors at a time. Up to 2²⁴ the floats are exact.
-    """
-    matrix, which = ops.cast(matrix, "float32"), ops.cast(which, "float32")
-    return ops.matmul(matrix, which[..., None])[..., 0]
 
 
 def _number(which: Any) -> Any:
@@ -211,8 +196,7 @@ def _append(kept: Any, count: Any, block: Any, keep: Any) -> tuple[Any, Any]:
     total = ops.cumsum(ops.cast(keep, "int32"), axis=1)
     slot = ops.arange(limit, dtype="int32")[None] - count[:, None]
     # The n-th kept candidate stands behind all that make the running total at most n.
-    source = _how_many(total[:, None, :] <= slot[:, :, None], ops.ones_like(total))
-    source = ops.cast(source, "int32")
+    source = _number(total[:, None, :] <= slot[:, :, None])
     fresh = ops.logical_and(slot >= 0, source < BLOCK)
     source = ops.minimum(source, BLOCK - 1)[None]
     moved = ops.take_along_axis(block, ops.broadcast_to(source, ops.shape(kept)), axis=2)
