@@ -230,7 +230,9 @@ def measure(options, card):
     flops, rows, failed = forward_flops(detector, options.size), [], {}
     for batch in options.batches:
         try:
-            rows += of_batch(options, detector, batch, flops, card)
+            for row in of_batch(options, detector, batch, flops, card):
+                print(f"batch {batch}, {row['what']}: {row['ms']:.2f} ms", flush=True)
+                rows.append(row)
         except jax.errors.JaxRuntimeError as error:  # what is larger does not fit either
             failed[batch] = str(error).splitlines()[0]
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 
 from zoo.data import geometry as geometries
 from zoo.data.geometry import Geometry
-from zoo.data.image import SUFFIXES, read_image
+from zoo.data.image import SUFFIXES, read_for
 from zoo.detections import detections
 from zoo.errors import ZooError
 
@@ -111,8 +112,11 @@ def prepared(
         mode: `"stretch"` or `"letterbox"`.
         interpolation: as in `detect`.
     """
-    image = picture if isinstance(picture, np.ndarray) else read_image(picture)
-    return geometries.resize(image, size, mode=mode, interpolation=interpolation)
+    resize = functools.partial(geometries.resize, mode=mode, interpolation=interpolation)
+    if isinstance(picture, np.ndarray):
+        return resize(picture, size)
+    image, original = read_for(picture, size if interpolation == "linear" else None)
+    return resize(image, size, original=original)
 
 
 def to_detections(

@@ -88,9 +88,13 @@ def test_a_jpeg_at_a_part_of_its_size_is_the_mean_of_its_pixels(tmp_path, reduct
     assert np.abs(part[:rows, :columns] - blocks).mean() < 1
 
 
-def test_other_formats_come_whole(tmp_path):
-    Image.fromarray(PIXELS).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png", 4), PIXELS)
+def test_another_format_is_averaged(tmp_path):
+    """Over the same blocks, the last pixels of a row seen again where a block reaches out."""
+    pixels = np.random.default_rng(0).integers(0, 256, (67, 101, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    filled = np.pad(pixels, ((0, 1), (0, 3), (0, 0)), mode="edge")
+    expected = filled.reshape(17, 4, 26, 4, 3).mean(axis=(1, 3))
+    assert np.abs(read_image(tmp_path / "a.png", 4) - expected).max() <= 0.5
 
 
 def test_data_after_the_end_of_a_jpeg_does_no_harm(jpeg):

@@ -11,7 +11,7 @@ from zoo import config
 from zoo.data.cache import Cached
 from zoo.data.geometry import resize
 from zoo.data.lint import Annotation, Lint
-from zoo.data.loader import loader, training_batches
+from zoo.data.loader import evaluation_batches, loader, training_batches
 from zoo.data.sample import Labels
 from zoo.data.sources.files import ImageFiles, Record
 from zoo.data.sources.shapes import Shapes
@@ -228,12 +228,12 @@ def test_darknets_interpolation_gives_floats(shapes):
 
 
 class Photos:
-    """Two JPEGs of 700×1001 (height × width), smooth, through the source of files."""
+    """Two JPEGs of 700×1001 (height × width), smooth or of many cells, by the source of files."""
 
-    def __new__(cls, folder):
+    def __new__(cls, folder, cells=(9, 13)):
         rng, records = np.random.default_rng(0), []
         for name in "ab":
-            rough = rng.integers(0, 256, (9, 13, 3), np.uint8)
+            rough = rng.integers(0, 256, (*cells, 3), np.uint8)
             picture = cv2.resize(rough, (1001, 700), interpolation=cv2.INTER_CUBIC)
             cv2.imwrite(str(folder / f"{name}.jpg"), picture)
             boxes = [Annotation((101.25, 33.5, 640.5, 555.75), 0, "here", False, None)]
@@ -264,15 +264,28 @@ def test_large_jpegs_are_decoded_small_and_boxes_stay_to_the_bit(tmp_path, name)
     whole = samples(Whole(photos), **keys)
     # 700 / 64 is 10.9 and 1001 / 96 is 10.4: twice that is left at a quarter, not at an eighth.
     assert small.reduction((700, 1001)) == 4 and small.pixels(0).shape == (175, 251, 3)
-    assert whole.pixels(0).shape == (700, 1001, 3)
+    assert whole.pixels(0).shape == (175, 251, 3)  # averaged after it is decoded
     for position in range(6):
         x, y = small(position)
         assert_same((x, y), again(position))
         expected, truth = whole(position)
         np.testing.assert_array_equal(y["boxes"], truth["boxes"])
         np.testing.assert_array_equal(y["classes"], truth["classes"])
-        # Levels of 255; the decoder rounds 700 / 4 and 1001 / 4 up, and cells are 7 pixels wide.
-        assert np.abs(x.astype(int) - expected).mean() < 4
+        assert np.abs(x.astype(int) - expected).mean() < 1  # of 255 levels
+
+
+@pytest.mark.parametrize("mode", ["stretch", "letterbox"])
+@pytest.mark.parametrize("side", [64, 160, 256])
+def test_a_network_is_evaluated_on_the_pixels_that_it_was_trained_on(tmp_path, mode, side):
+    photos = Photos(tmp_path, cells=(175, 250))  # four pixels wide: every tenth shows another one
+    trained = samples(photos, size=(side, side), mode=mode)
+    (pixels, indices, _) = next(
+        evaluation_batches(photos, size=(side, side), mode=mode, batch_size=2)
+    )
+    for position in range(2):
+        x, _ = trained(position)
+        evaluated = 255 * pixels[indices.index(trained.index(position))]
+        np.testing.assert_allclose(x, evaluated, atol=0.501)  # grey of a letterbox is 127.5 there
 
 
 def test_what_stays_whole(tmp_path):

@@ -30,3 +30,22 @@ def test_a_fresh_layer_takes_the_first_batch_whole_and_a_hundredth_of_each_later
 def test_a_layer_with_weights_takes_a_hundredth_of_the_first_batch(layer):
     layer.moving_variance.assign([4.0])
     assert statistics(layer, 1, 3) == pytest.approx([0.02, 0.99 * 4 + 0.02])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_has_the_statistics_of_its_rounded_features(dtype):
+    layer = BatchNormalization(momentum=0, dtype=keras.DTypePolicy(f"mixed_{dtype}"))
+    layer.build((None, 8, 8, 2))
+    # A mean of twenty deviations, where E(x²) − E(x)² has few digits, but near the moving one.
+    layer.moving_mean.assign([19.5, 0.0])
+    layer.moving_variance.assign([2.0, 2.0])
+    drawn = np.random.default_rng(0).normal([20, 0], [1, 3], (64, 8, 8, 2)).astype("float32")
+    features = keras.ops.cast(drawn, dtype)
+    found = keras.ops.cast(layer(features, training=True), "float32")
+    rounded = keras.ops.convert_to_numpy(keras.ops.cast(features, "float32")).astype("float64")
+    mean, variance = rounded.mean((0, 1, 2)), rounded.var((0, 1, 2))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.moving_mean), mean, 1e-5, 1e-5)
+    unbiased = variance * 4096 / 4095
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.moving_variance), unbiased, 1e-4)
+    expected = (rounded - mean) / np.sqrt(variance + layer.epsilon)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(found), expected, 2**-8, 1e-3)

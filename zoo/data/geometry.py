@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from zoo.data.image import averaged, reduction_for
 from zoo.data.sample import Source
 from zoo.errors import ZooError, nearest
 
@@ -73,7 +74,12 @@ class Geometry:
 
 
 def resize(
-    image: np.ndarray, size_hw: Sequence[int], *, mode: str, interpolation: str = "linear"
+    image: np.ndarray,
+    size_hw: Sequence[int],
+    *,
+    mode: str,
+    interpolation: str = "linear",
+    original: tuple[int, int] | None = None,
 ) -> tuple[np.ndarray, Geometry]:
     """Bring an image to the size of the network input.
 
@@ -82,9 +88,11 @@ def resize(
         size_hw: height H and width W of the network input, pixels.
         mode: `"stretch"` fills the input and changes the aspect ratio; `"letterbox"` keeps it, the
             image centred on grey.
-        interpolation: `"linear"` is OpenCV's (on bytes, half-pixel centres); `"darknet"` is
+        interpolation: `"linear"` is OpenCV's (on bytes, half-pixel centres), after
+            `zoo.data.image.averaged` of an image of four times the input and more; `"darknet"` is
             `image.c:resize_image` and `letterbox_image` (on floats, corners aligned), its black
             last row at some heights included, with which published numbers were measured.
+        original: height and width of the whole, if `image` shows all of it at a part of its size.
 
     Returns:
         float32 (H, W, 3) in [0, 1], and the geometry of boxes.
@@ -95,7 +103,9 @@ def resize(
     _check("mode", mode, MODES)
     _check("interpolation", interpolation, INTERPOLATIONS)
     scaled = _darknet if interpolation == "darknet" else _linear
-    (h, w), (height, width) = image.shape[:2], size_hw
+    (h, w), (height, width) = original or image.shape[:2], size_hw
+    if interpolation == "linear" and original is None:
+        image = averaged(image, reduction_for((h, w), (height, width)))
     if mode == "stretch":
         return scaled(image, height, width), Geometry(width / w, height / h, 0.0, 0.0, (h, w))
     inner_h, inner_w = _fit(h, w, height, width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,8 @@ REDUCED = {
     1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }  # fmt: skip
+#: So many times the network input an image stays at least when it is averaged.
+HEADROOM = 2
 PNG, LAST = b"\x89PNG", b"IEND\xaeB`\x82"  # how a PNG begins, and its last chunk
 ORIENTATION = 274  # the EXIF tag; values 5–8 swap height and width
 
@@ -33,8 +36,7 @@ def read_image(path: str | Path, reduction: int = 1) -> np.ndarray:
         path: the file.
         reduction: 2, 4 or 8 decodes a JPEG at that part of its size, pixel (0, 0) covering the
             first 2, 4 or 8 pixels each way, which takes less time and memory; the decoder
-            averages in frequency space, so that what is shown of it at that size or below differs
-            little. Other formats come whole. For training only.
+            averages in frequency space, about as `averaged` does, which makes the same of others.
 
     Returns:
         uint8 (height, width, 3) RGB; sides divided by the reduction, rounded up.
@@ -45,10 +47,23 @@ def read_image(path: str | Path, reduction: int = 1) -> np.ndarray:
     return decode_image(_contents(path), str(path), reduction)
 
 
+def read_for(
+    path: str | Path, target_hw: Sequence[int] | None
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """The pixels of an image file for a network input of that size, and the size of the whole.
+
+    At a part of its size where `reduction_for` says so, whole if no size is given.
+    """
+    data, where = _contents(path), str(path)
+    whole = encoded_size(data, where)
+    return decode_image(data, where, reduction_for(whole, target_hw) if target_hw else 1), whole
+
+
 def decode_image(data: bytes, where: str, reduction: int = 1) -> np.ndarray:
     """As `read_image`, from the bytes of a file; `where` names them in an error."""
     _refuse_truncated(data, where)
-    flag = REDUCED[reduction if data.startswith(START) else 1]
+    by_decoder = data.startswith(START)
+    flag = REDUCED[reduction if by_decoder else 1]
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error:
@@ -56,7 +71,43 @@ def decode_image(data: bytes, where: str, reduction: int = 1) -> np.ndarray:
     if image is None:
         raise ZooError(f"{where} is no image that can be decoded; replace or remove it")
     # In place: a second array of that size costs more than the conversion.
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    return image if by_decoder else averaged(image, reduction)
+
+
+def reduction_for(size_hw: Sequence[int], target_hw: Sequence[int]) -> int:
+    """The part at which an image is averaged before it is interpolated to a network input.
+
+    Interpolation looks at two pixels each way: of an image of five times the input it shows every
+    fifth pixel, and fine patterns become others. Twice the input is left at least, so that an image
+    below four times it stays as it is.
+
+    Args:
+        size_hw: height and width of the image, pixels.
+        target_hw: of the network input.
+
+    Returns:
+        1, 2, 4 or 8.
+    """
+    spare = min(side / target for side, target in zip(size_hw, target_hw, strict=True)) / HEADROOM
+    return max(part for part in REDUCED if part <= max(1, spare))
+
+
+def averaged(image: np.ndarray, part: int) -> np.ndarray:
+    """The means of blocks of `part` × `part` pixels.
+
+    A block that reaches over the right or the lower edge sees the last pixels again, as in a JPEG.
+
+    Returns:
+        uint8 (⌈h / part⌉, ⌈w / part⌉, 3).
+    """
+    if part == 1:
+        return image
+    h, w = image.shape[:2]
+    if h % part or w % part:
+        image = cv2.copyMakeBorder(image, 0, -h % part, 0, -w % part, cv2.BORDER_REPLICATE)
+    sides = image.shape[1] // part, image.shape[0] // part
+    return cv2.resize(image, sides, interpolation=cv2.INTER_AREA)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:

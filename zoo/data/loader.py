@@ -13,7 +13,8 @@ import grain
 import numpy as np
 
 from zoo.data.geometry import Geometry, resize
-from zoo.data.sample import Source
+from zoo.data.image import reduction_for
+from zoo.data.sample import Source, pixels_of
 from zoo.data.training import TrainingSamples, padded, stacked
 from zoo.errors import ZooError
 
@@ -138,9 +139,12 @@ def evaluation_batches(
     """
 
     def prepare(index: int) -> tuple[np.ndarray, int, Geometry]:
+        whole = source.size(index)
+        part = reduction_for(whole, size) if interpolation == "linear" else 1
         pixels, geometry = resize(
-            source.image(index), tuple(size), mode=mode, interpolation=interpolation
-        )
+            pixels_of(source, index, part), tuple(size), mode=mode, interpolation=interpolation,
+            original=whole,
+        )  # fmt: skip
         return pixels, index, geometry
 
     images = grain.MapDataset.range(len(source)).map(prepare)

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from zoo.data.image import averaged
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -62,7 +64,7 @@ class Source(Protocol):
     """A data set: a random-access sequence of labelled images. The contract of kind `dataset`.
 
     A source of files may have a method `reduced(index, reduction)` besides: the pixels at a 2nd,
-    4th or 8th of their size, or whole, for training on pictures far larger than the network input.
+    4th or 8th of their size, for training on pictures far larger than the network input.
 
     Attributes:
         class_names: one name for each class index.
@@ -92,9 +94,11 @@ class Source(Protocol):
 
 
 def pixels_of(source: Source, index: int, reduction: int = 1) -> np.ndarray:
-    """The pixels of an image, at a part of their size where the source can."""
+    """The pixels of an image at a part of their size, from the decoder where the source can."""
     reduced = getattr(source, "reduced", None)
-    return reduced(index, reduction) if reduced and reduction > 1 else source.image(index)
+    if reduced and reduction > 1:
+        return reduced(index, reduction)
+    return averaged(source.image(index), reduction)
 
 
 def sample(source: Source, index: int) -> Sample:

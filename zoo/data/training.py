@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.data.cache import Cached
 from zoo.data.geometry import geometry_of, resize
-from zoo.data.image import REDUCED
+from zoo.data.image import reduction_for
 from zoo.data.sample import Source
 from zoo.data.transforms.chain import Chain
 from zoo.data.transforms.example import Example, scale
@@ -22,8 +22,6 @@ PADDING = -1
 RECENT = 256
 #: Batches of one size in a row, as for Darknet's `random=1` [detector.c:train_detector].
 BATCHES_OF_A_SIZE = 10
-#: A JPEG is decoded at a part of its size as long as it stays so many times the network input.
-HEADROOM = 2
 
 
 class TrainingSamples:
@@ -33,10 +31,8 @@ class TrainingSamples:
     row `p % batch_size` of batch `p // batch_size`. The sample is the same whatever was asked for
     before, by whichever thread.
 
-    JPEGs of more than four times the network input are decoded at a part of their size; boxes are
-    the same to the bit, and what is shown at the size of the network input differs from the whole
-    image by a few levels, mostly for the better, as it is averaged before it is sampled. Evaluation
-    always decodes whole.
+    Images of four times the network input and more are averaged before they are interpolated, as in
+    `resize`, JPEGs by their decoder, which takes a part of the time; boxes are the same to the bit.
 
     Args:
         source: the data set.
@@ -148,15 +144,11 @@ class TrainingSamples:
         return self.source.reduced(index, self.reduction(self.source.size(index)))
 
     def reduction(self, size: tuple[int, int]) -> int:
-        """At which part of its size an image is decoded: twice the largest network input is left.
+        """The part at which an image is shown, for the largest network input.
 
         A function of sizes alone, so that every sample shows the same pixels of an image.
         """
-        if self.dtype == "float32":
-            return 1
-        height, width = self.sizes[-1]
-        spare = min(size[0] / height, size[1] / width) / HEADROOM
-        return max(part for part in REDUCED if part <= max(1, spare))
+        return 1 if self.dtype == "float32" else reduction_for(size, self.sizes[-1])
 
     def _partner(self, position: int, rng: np.random.Generator) -> int:
         # Before there are enough earlier images, later ones serve.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from zoo.layer import elementwise
+from zoo.layer.mish import Mish
 
 
 def leaky_relu(*, slope: float = 0.1) -> keras.Layer:
@@ -21,8 +22,8 @@ def linear() -> keras.Layer:
 
 
 def mish() -> keras.Layer:
-    """The input times tanh(softplus(input)) [activations.c:activate_array_mish]."""
-    return keras.layers.Activation("mish")
+    """`zoo.layer.mish.Mish` [activations.c:activate_array_mish]."""
+    return Mish()
 
 
 def relu() -> keras.Layer:

@@ -59,6 +59,10 @@ class _Pool(keras.layers.Layer):
 class MaxPool(_Pool):
     """Largest value of each window, −∞ outside the map [maxpool_layer.c:forward_maxpool_layer].
 
+    Windows that overlap go across and then down: 2·size comparisons instead of size², and the same
+    to the last bit. The gradient goes where it would go in one window, to the first of equals from
+    the left in the first such row from the top.
+
     Args:
         size: side of the window.
         strides: steps down and across.
@@ -67,10 +71,15 @@ class MaxPool(_Pool):
 
     def call(self, features: Any) -> Any:
         """(batch, h, w, channels) → (batch, ⌊(h + padding − size)/stride⌋ + 1, …, channels)."""
-        features = self.pad(features, float("-inf"))
-        return ops.max_pool(
-            features, self.size, self.strides, padding="valid", data_format="channels_last"
-        )
+        if self.strides == (1, 1) and self.padding == self.size - 1:
+            across = _largest(features, (1, self.size), (1, 1), "same")
+            return _largest(across, (self.size, 1), (1, 1), "same")
+        padded = self.pad(features, float("-inf"))
+        return _largest(padded, (self.size, self.size), self.strides, "valid")
+
+
+def _largest(features: Any, window: tuple, strides: tuple, padding: str) -> Any:
+    return ops.max_pool(features, window, strides, padding=padding, data_format="channels_last")
 
 
 @keras.saving.register_keras_serializable("zoo")

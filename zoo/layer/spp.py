@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from zoo.layer.pooling import MaxPool
+
 
 def spp(features: Any, *, sizes: Sequence[int] = (5, 9, 13), name: str = "spp") -> Any:
     """Concatenate max-pools of several sizes with their input [spp; yolov4, §3.4].
@@ -20,9 +22,6 @@ def spp(features: Any, *, sizes: Sequence[int] = (5, 9, 13), name: str = "spp") 
         (batch, h, w, channels·(1 + len(sizes))), the largest window first as in yolov4.cfg.
     """
     pools = [
-        keras.layers.MaxPooling2D(size, strides=1, padding="same", name=f"{name}_pool{size}")(
-            features
-        )
-        for size in sorted(sizes, reverse=True)
+        MaxPool(size, name=f"{name}_pool{size}")(features) for size in sorted(sizes, reverse=True)
     ]
     return keras.layers.Concatenate(name=name)([*pools, features])

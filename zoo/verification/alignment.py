@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import keras
+
 from zoo.darknet.order import darknet_order
 from zoo.darknet.plan import Layer, Plan
 from zoo.darknet.weights import cfg_text
+from zoo.layer.pooling import MaxPool
 from zoo.verification.graph import Graph, node_of
 
 #: Sections that pass on what the layer before them gives, at inference.
@@ -98,16 +101,21 @@ def _sam(layer: Layer, sources: list[Any], graph: Graph) -> Any | None:
 
 def _maxpool(layer: Layer, sources: list[Any], graph: Graph) -> Any | None:
     """One tensor is pooled by windows of several sizes in spatial pyramid pooling."""
-    size = layer.section.integer("size", layer.section.integer("stride", 1))
     stride = layer.section.integer("stride", 1)
+    size = layer.section.integer("size", stride)
+    wanted, source = ((size, size), (stride, stride)), graph.follow(sources[0])
     for node in graph.nodes:
-        pool = node.operation
-        if type(pool).__name__ != "MaxPooling2D" or graph.inputs(node)[0] is not graph.follow(
-            sources[0]
-        ):
-            continue
-        if tuple(pool.pool_size) == (size, size) and tuple(pool.strides) == (stride, stride):
+        if _window(node.operation) == wanted and graph.inputs(node)[0] is source:
             return node.outputs[0]
+    return None
+
+
+def _window(operation: Any) -> tuple[tuple, tuple] | None:
+    """Sides and steps of what a pool looks at; None of another operation."""
+    if isinstance(operation, MaxPool):
+        return (operation.size, operation.size), operation.strides
+    if isinstance(operation, keras.layers.MaxPooling2D):
+        return tuple(operation.pool_size), tuple(operation.strides)
     return None
 
 

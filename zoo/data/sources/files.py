@@ -111,12 +111,12 @@ class ImageFiles:
         return pixels
 
     def reduced(self, index: int, reduction: int) -> np.ndarray:
-        """As `image`, a JPEG at a part of its size; see `read_image`."""
+        """As `image`, at a part of its size; see `read_image`."""
         entry = self._entries[index]
         pixels = read_image(entry.path, reduction)
         small = tuple(-(-side // reduction) for side in entry.size)
         if pixels.shape[:2] != small:
-            _compare(entry.path, pixels.shape[:2], entry.size)
+            _compare(entry.path, image_size(entry.path), entry.size)
         return pixels
 
     @cached_property
