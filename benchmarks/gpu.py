@@ -28,6 +28,7 @@ from environment import environment
 from results import ratio, table, targets, verdict, write
 from step import Counted, JaxStep, loss_of
 
+from zoo.deployment.fold import fold
 from zoo.detector import DecodeAndSuppress
 from zoo.training.sgd import SGD
 
@@ -205,12 +206,12 @@ def needed_gib(compiled):
 def of_batch(options, detector, batch, flops, card):
     """Rows of one batch size."""
     x, y = batch_of(batch, options.size)
+    light = fold(detector)  # as `zoo.detect` runs it
     for what in ("training", "inference", "inference with NMS"):
         if what == "training":
             compiled, send = training(detector, x, y)
         else:
-            model = detector.predictor() if "NMS" in what else detector
-            compiled, send = inference(model, x)
+            compiled, send = inference(light.predictor() if "NMS" in what else light, x)
         seconds = seconds_of(send, options)
         passes = 3 if what == "training" else 1
         row = {"what": what, "batch": batch, "ms": 1e3 * seconds}
