@@ -69,6 +69,9 @@ class Six:
 
         return Labels.of([[0, 0, 64, 64]], [index])
 
+    def size(self, index):
+        return 64, 64
+
     def image(self, index):
         return np.zeros((64, 64, 3), np.uint8)
 
