@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from gradients import parts_and_gradients
 
-from zoo.layer.pooling import MaxPool
+from zoo.layer.pooling import SeparableMaxPool
 
 
 @pytest.mark.parametrize("size", [2, 3, 5])
@@ -20,7 +20,14 @@ def test_equal_maxima_give_the_gradient_to_the_first_of_their_window(size):
 
     def pooled(truth, predictions):
         del truth
-        return {"largest": MaxPool(size)(predictions["image"])}
+        return {"largest": SeparableMaxPool(size)(predictions["image"])}
 
     _, gradients = parts_and_gradients(pooled, {}, {"image": image[None, :, :, None]})
     np.testing.assert_array_equal(gradients["image"][0, :, :, 0], expected)
+
+
+def test_it_comes_back_from_its_config_and_takes_no_strides():
+    layer = SeparableMaxPool.from_config(SeparableMaxPool(5, name="pool").get_config())
+    assert (layer.name, layer.size, layer.strides, layer.padding) == ("pool", 5, (1, 1), 4)
+    with pytest.raises(TypeError, match="strides"):
+        SeparableMaxPool(5, strides=(2, 2))

@@ -12,10 +12,10 @@ from keras import ops
 class Mish(keras.layers.Layer):
     """The input times tanh(softplus(input)) [activations.c:activate_array_mish].
 
-    In training, and always on JAX, the hyperbolic tangent and the gradient come from one exponential
-    of the input, in float32: automatic differentiation would keep four maps where one is enough,
-    16 GiB of a step of yolov4 at 512 in batches of 64. Otherwise it has Keras' form, which the
-    runtimes of exported models recognise and fuse; it is TensorFlow that traces exports.
+    In training, and always on JAX, the hyperbolic tangent and the gradient come from one
+    exponential of the input, in float32: automatic differentiation would keep four maps where one
+    is enough, 16 GiB of a step of yolov4 at 512 in batches of 64. Otherwise it has Keras' form,
+    which the runtimes of exported models recognise and fuse; it is TensorFlow that traces exports.
     """
 
     def call(self, features: Any, training: bool | None = None) -> Any:

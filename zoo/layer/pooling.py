@@ -59,10 +59,6 @@ class _Pool(keras.layers.Layer):
 class MaxPool(_Pool):
     """Largest value of each window, −∞ outside the map [maxpool_layer.c:forward_maxpool_layer].
 
-    Windows that overlap go across and then down: 2·size comparisons instead of size², and the same
-    to the last bit. The gradient goes where it would go in one window, to the first of equals from
-    the left in the first such row from the top.
-
     Args:
         size: side of the window.
         strides: steps down and across.
@@ -71,15 +67,38 @@ class MaxPool(_Pool):
 
     def call(self, features: Any) -> Any:
         """(batch, h, w, channels) → (batch, ⌊(h + padding − size)/stride⌋ + 1, …, channels)."""
-        if self.strides == (1, 1) and self.padding == self.size - 1:
-            across = _largest(features, (1, self.size), (1, 1), "same")
-            return _largest(across, (self.size, 1), (1, 1), "same")
-        padded = self.pad(features, float("-inf"))
-        return _largest(padded, (self.size, self.size), self.strides, "valid")
+        features = self.pad(features, float("-inf"))
+        return ops.max_pool(
+            features, self.size, self.strides, padding="valid", data_format="channels_last"
+        )
 
 
-def _largest(features: Any, window: tuple, strides: tuple, padding: str) -> Any:
-    return ops.max_pool(features, window, strides, padding=padding, data_format="channels_last")
+@keras.saving.register_keras_serializable("zoo")
+class SeparableMaxPool(MaxPool):
+    """`MaxPool` of stride 1 that keeps the size of the map, across and then down.
+
+    2·size comparisons instead of size², and the same to the last bit. The gradient goes where it
+    goes in one window, to the first of equals from the left in the first such row from the top.
+
+    Args:
+        size: side of the window.
+    """
+
+    def __init__(self, size: int, **kwargs: Any):
+        super().__init__(size, strides=(1, 1), padding=size - 1, **kwargs)
+
+    def call(self, features: Any) -> Any:
+        """(batch, h, w, channels) → the same shape."""
+        for window in ((1, self.size), (self.size, 1)):
+            features = ops.max_pool(
+                features, window, (1, 1), padding="same", data_format="channels_last"
+            )
+        return features
+
+    def get_config(self) -> dict[str, Any]:
+        """Keyword arguments that make this layer again."""
+        config = super().get_config()
+        return {key: value for key, value in config.items() if key not in ("strides", "padding")}
 
 
 @keras.saving.register_keras_serializable("zoo")

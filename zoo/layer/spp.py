@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from zoo.layer.pooling import MaxPool
+from zoo.layer.pooling import SeparableMaxPool
 
 
 def spp(features: Any, *, sizes: Sequence[int] = (5, 9, 13), name: str = "spp") -> Any:
@@ -22,6 +22,7 @@ def spp(features: Any, *, sizes: Sequence[int] = (5, 9, 13), name: str = "spp") 
         (batch, h, w, channels·(1 + len(sizes))), the largest window first as in yolov4.cfg.
     """
     pools = [
-        MaxPool(size, name=f"{name}_pool{size}")(features) for size in sorted(sizes, reverse=True)
+        SeparableMaxPool(size, name=f"{name}_pool{size}")(features)
+        for size in sorted(sizes, reverse=True)
     ]
     return keras.layers.Concatenate(name=name)([*pools, features])

@@ -11,7 +11,7 @@ from zoo.darknet.plan import Layer, Plan, Shape, name_of
 from zoo.darknet.sections.weighted import strides_of
 from zoo.layer.blur import Blur, blurred
 from zoo.layer.channels import ChannelMaxPool
-from zoo.layer.pooling import AveragePool, MaxPool, pooled
+from zoo.layer.pooling import AveragePool, MaxPool, SeparableMaxPool, pooled
 
 
 def maxpool(section: Section, plan: Plan) -> Layer:
@@ -29,7 +29,10 @@ def maxpool(section: Section, plan: Plan) -> Layer:
     output = blurred((*sides, shape.channels), strides, blur)
 
     def draw(drawn: dict[int, Any], x: Any) -> Any:
-        x = MaxPool(size, strides=steps, padding=padding, name=name_of(section))(x)
+        if steps == (1, 1) and padding == size - 1:
+            x = SeparableMaxPool(size, name=name_of(section))(x)
+        else:
+            x = MaxPool(size, strides=steps, padding=padding, name=name_of(section))(x)
         return Blur(strides, blur, name=f"{name_of(section)}_blur")(x) if blur else x
 
     flops = size * size * shape.channels * sides[0] * sides[1]
