@@ -175,8 +175,13 @@ def test_a_multirun_of_models_and_rates_ends_in_a_table(tmp_path):
     assert "sweep in" in done.stdout
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("model", ["yolov3", "yolov4"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param("yolov3", marks=pytest.mark.longest),
+        pytest.param("yolov4", marks=pytest.mark.slow),
+    ],
+)
 def test_big_models_train_two_steps_and_evaluate(model, data_dir, tmp_path):
     run(
         "zoo.train", f"model={model}", "data=coco_json", f"data.root={data_dir / 'coco_mini'}",
