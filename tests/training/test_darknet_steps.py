@@ -14,9 +14,9 @@ from zoo.loss.level import by_anchor
 # float32, and from the trajectory, which is chaotic at the full rate: see the golden data's README.
 SMALL_RATE = (2e-3, 2e-4, 5e-3)
 FULL_RATE = (2e-3, 2e-4, 1e-2)
-# The first layer of the second update is off by 5.9e-3 in float64, as in the golden data's own check,
-# by 9.6e-3 with TensorFlow's float32 convolutions and by 1.05e-2 with XLA's, beyond the 1e-2 that
-# the golden data allow.
+# The first layer of the second update is off by 5.9e-3 in float64, as in the golden data's own
+# check, by 9.6e-3 with TensorFlow's float32 convolutions and by 1.05e-2 with XLA's, beyond the 1e-2
+# that the golden data allow.
 FULL_RATE_OF_XLA = (2e-3, 2e-4, 1.1e-2)
 KEYS = (
     "learning_rate",
