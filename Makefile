@@ -34,11 +34,12 @@ types: setup
 test-fast: setup
 	$(BIN)/pytest -n 2 -m "not slow and not longest" tests plugins
 
-# The same tests on JAX, of all that computes; data, reports and what is only read know no backend.
+# On JAX all but exports, verification, timings, and what knows no backend: data, configs, reports.
 test-jax: setup
-	KERAS_BACKEND=jax $(BIN)/pytest -n 2 -m "not slow and not longest" tests/darknet tests/head \
-		tests/layer tests/loss tests/nms tests/ops tests/training tests/test_classifier.py \
-		tests/test_commands.py tests/test_detector.py tests/test_faithful.py tests/test_family.py
+	KERAS_BACKEND=jax $(BIN)/pytest -n 2 -m "not slow and not longest" tests/darknet tests/evaluation \
+		tests/head tests/layer tests/loss tests/nms tests/ops tests/training \
+		tests/test_classifier.py tests/test_commands.py tests/test_detector.py \
+		tests/test_faithful.py tests/test_family.py plugins
 
 # What takes minutes: large networks, whole trainings, kills, sweeps, AP of real models.
 test-slow: setup

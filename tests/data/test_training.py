@@ -24,6 +24,7 @@ from zoo.data.training import (
     training_samples,
 )
 from zoo.errors import ZooError
+from zoo.inference import prepared
 
 AUGMENT = config.options("augment")
 MOSAIC = [{"name": "fit"}, {"name": "mosaic", "probability": 1.0}]
@@ -228,16 +229,16 @@ def test_darknets_interpolation_gives_floats(shapes):
 
 
 class Photos:
-    """Two JPEGs of 700×1001 (height × width), smooth or of many cells, by the source of files."""
+    """Two pictures of 700×1001 (height × width), smooth or of many cells, by the source of files."""
 
-    def __new__(cls, folder, cells=(9, 13)):
+    def __new__(cls, folder, cells=(9, 13), kind="jpg"):
         rng, records = np.random.default_rng(0), []
         for name in "ab":
             rough = rng.integers(0, 256, (*cells, 3), np.uint8)
             picture = cv2.resize(rough, (1001, 700), interpolation=cv2.INTER_CUBIC)
-            cv2.imwrite(str(folder / f"{name}.jpg"), picture)
+            cv2.imwrite(str(folder / f"{name}.{kind}"), picture)
             boxes = [Annotation((101.25, 33.5, 640.5, 555.75), 0, "here", False, None)]
-            records.append(Record(name, folder / f"{name}.jpg", (700, 1001), boxes, "here"))
+            records.append(Record(name, folder / f"{name}.{kind}", (700, 1001), boxes, "here"))
         return ImageFiles(records, Lint("photos", "error"), {0: 0}, ["thing"])
 
 
@@ -286,6 +287,21 @@ def test_a_network_is_evaluated_on_the_pixels_that_it_was_trained_on(tmp_path, m
         x, _ = trained(position)
         evaluated = 255 * pixels[indices.index(trained.index(position))]
         np.testing.assert_allclose(x, evaluated, atol=0.501)  # grey of a letterbox is 127.5 there
+
+
+@pytest.mark.parametrize("mode", ["stretch", "letterbox"])
+@pytest.mark.parametrize("kind", ["jpg", "png"])
+def test_a_file_is_detected_on_the_pixels_that_a_network_is_evaluated_on(tmp_path, mode, kind):
+    photos = Photos(tmp_path, cells=(175, 250), kind=kind)
+    keys = {"size": (160, 160), "mode": mode, "batch_size": 2}
+    pixels, _, (geometry, _) = next(evaluation_batches(photos, **keys))
+    found, where = prepared(tmp_path / f"a.{kind}", (160, 160), mode)
+    np.testing.assert_array_equal(found, pixels[0])
+    assert where == geometry and where.original == (700, 1001)
+    x, y = next(iter(loader(photos, training=False, **keys)))
+    np.testing.assert_array_equal(x[0], pixels[0])
+    expected = geometry.forward(photos.labels(0).boxes)
+    np.testing.assert_array_equal(y["boxes"][0, :1], expected)
 
 
 def test_what_stays_whole(tmp_path):

@@ -50,9 +50,17 @@ def read_image(path: str | Path, reduction: int = 1) -> np.ndarray:
 def read_for(
     path: str | Path, target_hw: Sequence[int] | None
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """The pixels of an image file for a network input of that size, and the size of the whole.
+    """The pixels of an image file, at the part of its size that a network input asks for.
 
-    At a part of its size where `reduction_for` says so, whole if no size is given.
+    Args:
+        path: the file.
+        target_hw: height and width of the network input; None for the whole image.
+
+    Returns:
+        uint8 (h, w, 3) RGB, see `reduction_for`; and height and width of the whole.
+
+    Raises:
+        ZooError: as `read_image`.
     """
     data, where = _contents(path), str(path)
     whole = encoded_size(data, where)

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import grain
@@ -71,8 +71,13 @@ def loader(
         )  # fmt: skip
         return training_batches(samples, start=start, num_threads=num_threads, floats=True)
     check_max_boxes(source, max_boxes)
-    fit = functools.partial(resize, size_hw=tuple(size), mode=mode, interpolation=interpolation)
-    make = functools.partial(_plain_sample, source, max_boxes, fit)
+
+    def make(index: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        labels = source.labels(index)
+        pixels, geometry = _fitted(source, index, size, mode, interpolation)
+        boxes = geometry.forward(labels.boxes[~labels.crowd])
+        return pixels, padded(boxes, labels.classes[~labels.crowd], max_boxes)
+
     images = grain.MapDataset.range(len(source)).map(make)
     read = images.to_iter_dataset(_read_options(num_threads, batch_size))
     return read.batch(batch_size, drop_remainder=False)
@@ -139,12 +144,7 @@ def evaluation_batches(
     """
 
     def prepare(index: int) -> tuple[np.ndarray, int, Geometry]:
-        whole = source.size(index)
-        part = reduction_for(whole, size) if interpolation == "linear" else 1
-        pixels, geometry = resize(
-            pixels_of(source, index, part), tuple(size), mode=mode, interpolation=interpolation,
-            original=whole,
-        )  # fmt: skip
+        pixels, geometry = _fitted(source, index, size, mode, interpolation)
         return pixels, index, geometry
 
     images = grain.MapDataset.range(len(source)).map(prepare)
@@ -186,16 +186,14 @@ def clear_errors() -> Iterator[None]:
         raise
 
 
-def _plain_sample(
-    source: Source,
-    max_boxes: int,
-    fit: Callable[[np.ndarray], tuple[np.ndarray, Geometry]],
-    index: int,
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    labels = source.labels(index)
-    pixels, geometry = fit(source.image(index))
-    boxes = geometry.forward(labels.boxes[~labels.crowd])
-    return pixels, padded(boxes, labels.classes[~labels.crowd], max_boxes)
+def _fitted(
+    source: Source, index: int, size: Sequence[int], mode: str, interpolation: str
+) -> tuple[np.ndarray, Geometry]:
+    """An image as training shows it untransformed: averaged by its decoder where it is large."""
+    whole = source.size(index)
+    part = reduction_for(whole, size) if interpolation == "linear" else 1
+    pixels = pixels_of(source, index, part)
+    return resize(pixels, tuple(size), mode=mode, interpolation=interpolation, original=whole)
 
 
 def _read_options(num_threads: int, batch_size: int) -> grain.ReadOptions:
