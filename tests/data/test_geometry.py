@@ -106,3 +106,16 @@ def test_unknown_mode_and_interpolation():
         resize(image, (32, 32), mode="leterbox")
     with pytest.raises(ZooError, match="no resize interpolation 'cubic'; there are: darknet, lin"):
         resize(image, (32, 32), mode="stretch", interpolation="cubic")
+
+
+def test_an_array_of_four_times_the_input_is_averaged_first():
+    # Every fourth column is white, a level of 64 on average. Eight columns make one of the input;
+    # interpolated alone its centre, 3.5, lies between a black column and a white one.
+    image = np.zeros((512, 512, 3), np.uint8)
+    image[:, ::4] = 255
+    pixels, geometry = resize(image, (64, 64), mode="stretch")
+    np.testing.assert_allclose(pixels, 64 / 255, rtol=1e-6)
+    assert geometry.original == (512, 512) and geometry.scale_x == 1 / 8
+    exact, _ = resize(image, (64, 64), mode="stretch", interpolation="darknet")
+    below, _ = resize(image[:, :508], (128, 128), mode="stretch")  # 508 is less than four times 128
+    assert np.ptp(exact) > 0.5 and np.ptp(below) > 0.5

@@ -229,7 +229,7 @@ def test_darknets_interpolation_gives_floats(shapes):
 
 
 class Photos:
-    """Two pictures of 700×1001 (height × width), smooth or of many cells, by the source of files."""
+    """Two files of 700×1001 (height × width), smooth or of many cells, by the source of files."""
 
     def __new__(cls, folder, cells=(9, 13), kind="jpg"):
         rng, records = np.random.default_rng(0), []
