@@ -14,10 +14,10 @@ from zoo.loss.level import by_anchor
 # float32, and from the trajectory, which is chaotic at the full rate: see the golden data's README.
 SMALL_RATE = (2e-3, 2e-4, 5e-3)
 FULL_RATE = (2e-3, 2e-4, 1e-2)
-# The first layer of the second update is off by 5.9e-3 in float64, as in the golden data's own
-# check, by 9.6e-3 with TensorFlow's float32 convolutions and by 1.05e-2 with XLA's, beyond the 1e-2
-# that the golden data allow.
-FULL_RATE_OF_XLA = (2e-3, 2e-4, 1.1e-2)
+# In float64 the first layer of yolov3-tiny's second update is off by 5.9e-3 on either backend, as
+# in the golden data's own check. In float32 it is 9.6e-3 or 1.06e-2, TensorFlow's the one and XLA's
+# the other on one processor and the reverse on another: a sign that flips or does not.
+FULL_RATE_ROUNDED = (2e-3, 2e-4, 1.2e-2)
 KEYS = (
     "learning_rate",
     "loss",
@@ -34,11 +34,7 @@ RUNS = [
     pytest.param("yolov4-tiny_128_burnin10", SMALL_RATE, marks=slow),
     pytest.param("yolov3-tiny_128_burnin10", SMALL_RATE, marks=slow),
     pytest.param("yolov4-tiny_128_burnin_end", FULL_RATE, marks=slow),
-    pytest.param(
-        "yolov3-tiny_128_burnin_end",
-        FULL_RATE_OF_XLA if keras.backend.backend() == "jax" else FULL_RATE,
-        marks=slow,
-    ),
+    pytest.param("yolov3-tiny_128_burnin_end", FULL_RATE_ROUNDED, marks=slow),
     pytest.param("yolov4-tiny_416", FULL_RATE, marks=slow),
     pytest.param("yolov3_synth0_96", (5e-3, 5e-3, None), marks=slow),
     pytest.param("yolov4_synth0_96", (3e-2, 3e-2, None), marks=slow),
@@ -50,7 +46,32 @@ RUNS = [
 
 @pytest.mark.parametrize(("name", "tolerance"), RUNS)
 def test_updates_equal_darknets(oracle_dir, tmp_path, name, tolerance):
+    compare(Run(oracle_dir, name, tmp_path), name, tolerance)
+
+
+@slow
+def test_updates_equal_darknets_in_float64(oracle_dir, tmp_path, float64):
+    name = "yolov3-tiny_128_burnin_end"
     run = Run(oracle_dir, name, tmp_path)
+    assert {variable.dtype for variable in run.detector.variables} == {"float64"}
+    compare(run, name, FULL_RATE)
+
+
+@pytest.fixture
+def float64():
+    set_precision("float64")
+    yield
+    set_precision("float32")
+
+
+def set_precision(name):
+    keras.config.set_floatx(name)
+    keras.config.set_dtype_policy(name)
+    if keras.backend.backend() == "jax":
+        pytest.importorskip("jax").config.update("jax_enable_x64", name == "float64")
+
+
+def compare(run, name, tolerance):
     golden, (worst, median, second) = run.golden, tolerance
     chaotic, synthetic = "burnin_end" in name, "synth0" in name
     for number in range(len(golden["n"])):

@@ -31,13 +31,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
         """(batch, …, channels) → the same shape."""
         if not (training and self.trainable):
             return super().call(inputs, training=False)
-        # In half precision the sum of squares would overflow.
-        features = ops.cast(inputs, "float32")
-        if keras.backend.standardize_dtype(inputs.dtype) == "float32":
-            mean, variance = _moments(features)
-        else:
+        if keras.backend.standardize_dtype(inputs.dtype) in ("float16", "bfloat16"):
+            features = ops.cast(inputs, "float32")  # the sum of squares would overflow
             mean, variance = _moments_at_once(features, near=self.moving_mean)
-        count = ops.cast(replicas() * (ops.size(features) // features.shape[-1]), "float32")
+        else:
+            features = inputs
+            mean, variance = _moments(features)
+        count = ops.cast(replicas() * (ops.size(features) // features.shape[-1]), features.dtype)
         unbiased = variance * count / ops.maximum(count - 1, 1)
         fresh = ops.all(ops.equal(self.moving_variance, 1.0))  # as Keras made it, to the bit
         momentum = ops.where(fresh, 0.0, self.momentum)

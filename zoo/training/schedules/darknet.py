@@ -61,7 +61,7 @@ class Steps(Policy):
         """Product of the scales whose step is at most n."""
         share = ops.ones_like(n)
         for step, scale in zip(self.steps, self.scales, strict=True):
-            share = share * ops.where(n >= self.updates(step), scale, 1.0)
+            share = ops.where(n >= self.updates(step), share * scale, share)
         return share
 
 
