@@ -9,6 +9,9 @@ INSTALLED := .venv/installed
 # where PYTHONDONTWRITEBYTECODE is set, as in many containers, each process that imports TensorFlow
 # would compile it again, for 8 seconds.
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
+# What one process of a lane compiled the others need not.
+JAX := KERAS_BACKEND=jax JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.venv/jax \
+	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
 
 .PHONY: setup train test lint types test-fast test-jax test-slow test-longest test-slow-jax test-torch kill-test cards lock clean
 
@@ -38,7 +41,7 @@ test-fast: setup
 
 # On JAX all but exports, verification, timings, and what knows no backend: data, configs, reports.
 test-jax: setup
-	KERAS_BACKEND=jax $(BIN)/pytest -n 2 -m "not slow and not longest" tests/darknet tests/evaluation \
+	$(JAX) $(BIN)/pytest -n 2 -m "not slow and not longest" tests/darknet tests/evaluation \
 		tests/head tests/layer tests/loss tests/nms tests/ops tests/training \
 		tests/test_classifier.py tests/test_commands.py tests/test_detector.py \
 		tests/test_faithful.py tests/test_family.py plugins
@@ -53,7 +56,7 @@ test-longest: setup
 
 # Darknet's updates and several devices, as on TensorFlow.
 test-slow-jax: setup
-	KERAS_BACKEND=jax $(BIN)/pytest -n 2 -m slow tests/training/test_darknet_steps.py \
+	$(JAX) $(BIN)/pytest -n 2 -m slow tests/training/test_darknet_steps.py \
 		tests/training/test_devices.py
 
 # The same models on PyTorch, which setup does not install; the release of which a CPU build exists

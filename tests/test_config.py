@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -99,6 +100,18 @@ def test_every_way_of_evaluating_has_the_same_keys():
     }
     assert set(keys) >= {"coco", "darknet_map", "darknet_valid", "opencv"}
     assert all(found == keys["coco"] for found in keys.values())
+
+
+def test_where_jax_keeps_what_it_compiled_is_the_users_to_say(monkeypatch, tmp_path):
+    folder, least = "JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path))
+    monkeypatch.setenv(folder, "elsewhere")
+    monkeypatch.setenv(least, "2")
+    config._keep_compiled()
+    assert (os.environ[folder], os.environ[least]) == ("elsewhere", "2")
+    del os.environ[folder], os.environ[least]
+    config._keep_compiled()
+    assert (os.environ[folder], os.environ[least]) == (str(tmp_path / "compiled"), "0")
 
 
 def test_python_m_zoo_lists_every_command():

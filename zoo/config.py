@@ -25,6 +25,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from zoo.download import cache_directory
 from zoo.errors import ZooError, nearest
 
 PACKAGE = Path(__file__).resolve().parent
@@ -177,6 +178,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
         def run() -> Any:
             Plugins.instance().register(PluginYaml)
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach the lines below whole
+            _keep_compiled()
             try:
                 return hydra_main(str(CONF), name, version_base="1.3")(job)()
             except (HydraException, OmegaConfBaseException) as error:
@@ -196,6 +198,18 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
 def is_job_of_sweep(hydra: Any) -> bool:
     """Whether the `hydra` part of a config is that of one job of a multirun."""
     return not OmegaConf.is_missing(hydra.job, "num")
+
+
+def _keep_compiled() -> None:
+    """With JAX a command finds what those before it compiled, unless the user has JAX do otherwise.
+
+    A damaged file or a full disk costs a warning there. TensorFlow has such a cache too
+    (`TF_XLA_FLAGS=--tf_xla_persistent_cache_directory=DIR`), but with either of these it fails.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache_directory() / "compiled")
+        # All of it: a detector that is built compiles a hundred small functions.
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 
 def _complain(error: ZooError) -> None:
