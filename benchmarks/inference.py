@@ -41,7 +41,7 @@ ENGINES = {
 SUFFIX = {"onnx": ".onnx", "openvino": ".xml", "litert": ".tflite"}
 #: The most that a whole path shall take of the bare network's time, and of OpenCV's whole path.
 BARE = 1.15
-OPENCV = {"keras": 1.15, "openvino bf16": 0.6}
+OPENCV = {"keras": 1.15, "openvino bf16": 0.6, "openvino int8": 0.4, "litert int8": 0.4}
 #: The most that a cold start shall take: seconds, and MiB.
 COLD_KERAS, COLD_EXPORTED = (6.0, None), (1.0, 250)
 EXPORT = """

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -214,7 +215,7 @@ def main():
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         cases += [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     env["torchvision"] = torchvision_version(options.torch_python)
-    name = "-".join(env["cpu"].lower().split())
+    name = "-".join(re.findall("[a-z0-9]+", env["cpu"].lower()))
     file = HERE / "results" / f"nms-{name}-{env['cores']}cores.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps({"environment": env, "cases": cases}, indent=1) + "\n")
