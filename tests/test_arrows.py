@@ -24,13 +24,13 @@ TOGETHER = {
 #: From the bottom up. A module may import its own folder and anything below, nothing beside.
 LEVELS = [
     {"errors"},
-    {"registry"},
+    {"registry", "download"},
     {"building"},
     {"config"},
     {"ops"},
     {"layer"},
     {"backbone", "neck", "head", "loss", "nms"},
-    {"data", "download", "format"},
+    {"data", "format"},
     TOGETHER,
     {"evaluation", "report"},
     {"training", "verification", "deployment"},
