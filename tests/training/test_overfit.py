@@ -28,7 +28,7 @@ TINY = [
 DEEP = [
     "image_size=128", "+model.backbone.stem=8",
     "model.head.anchors=[[4,5],[6,11],[13,9],[12,24],[24,17],[23,46],[45,35],[60,76],[90,100]]",
-    "optimizer.learning_rate=0.002", "batch_size=16", "steps_per_epoch=800",
+    "optimizer.learning_rate=0.002", "batch_size=16", "steps_per_epoch=1000",
 ]  # fmt: skip
 CSP = ["model=yolov4_csp", "+model.backbone.widths=[16,32,64,128,256]", *DEEP]
 # Two tests run at a time, and threads that wait for each other take longer than one alone.
