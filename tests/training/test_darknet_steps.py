@@ -68,7 +68,9 @@ def set_precision(name):
     keras.config.set_floatx(name)
     keras.config.set_dtype_policy(name)
     if keras.backend.backend() == "jax":
-        pytest.importorskip("jax").config.update("jax_enable_x64", name == "float64")
+        import jax
+
+        jax.config.update("jax_enable_x64", name == "float64")
 
 
 def compare(run, name, tolerance):
