@@ -16,7 +16,7 @@ SMALL_RATE = (2e-3, 2e-4, 5e-3)
 FULL_RATE = (2e-3, 2e-4, 1e-2)
 # In float64 the first layer of yolov3-tiny's second update is off by 5.9e-3 on either backend, as
 # in the golden data's own check. In float32 it is 9.6e-3 or 1.06e-2, TensorFlow's the one and XLA's
-# the other on one processor and the reverse on another: a sign that flips or does not.
+# the other on one processor and the reverse on another.
 FULL_RATE_ROUNDED = (2e-3, 2e-4, 1.2e-2)
 KEYS = (
     "learning_rate",
