@@ -87,17 +87,29 @@ def test_limits_are_kept_and_told():
     boxes = [[20 * i, 0, 20 * i + 10, 10] for i in range(40)]
     found, out = run("default", boxes, [[0.5 + i / 100] for i in range(40)])
     assert len(found) == 8
-    assert out["candidates"] == 40  # more than max_candidates = 32
+    assert out["candidates"] == 33  # more than max_candidates = 32
     assert found[0] == (0, 0.89)
 
 
-COUNT, CLASSES = 256, 3  # one shape, compiled once: 768 pairs are more than one draw of 256
+@pytest.mark.parametrize("kind", ["default", "matrix", "soft"])
+def test_many_boxes_with_a_score_that_is_no_number_hide_none(kind):
+    # More of them than are drawn at once, and their other class scores best.
+    boxes = np.float32([[20 * i, 0, 20 * i + 10, 10] for i in range(320)])
+    scores = np.float32([[0.9, np.nan]] * 300 + [[0.5, 0]] * 20)
+    limits = {"score_threshold": 0.1, "max_candidates": 128, "max_detections": 30}
+    function = xla(lambda boxes, scores: NMS[kind](boxes, scores, **limits))
+    found = function(*(ops.convert_to_tensor(array[None]) for array in (boxes, scores)))
+    np.testing.assert_array_equal(ops.convert_to_numpy(found["count"]), [20])
+    np.testing.assert_array_equal(ops.convert_to_numpy(found["boxes"])[0, :20], boxes[300:])
+
+
+COUNT, CLASSES = 256, 3  # one shape, compiled once: 768 pairs are several draws
 
 
 def test_portions_go_on_where_the_one_before_ended():
-    # 1,100 boxes side by side, in draws of 256; equal scores in pairs.
+    # 1,100 boxes side by side, in draws of 96; of equal scores some are apart in two.
     boxes = [[20 * i, 0, 20 * i + 10, 10] for i in range(1100)]
-    scores = np.float32([[0.9 - i // 2 / 1000] for i in range(1100)])
+    scores = np.float32([[0.9 - (i + 1) // 2 / 1000] for i in range(1100)])
     _, out = run("default", boxes, scores, max_candidates=1090, max_detections=1100)
     assert out["count"] == 1090
     np.testing.assert_array_equal(out["boxes"][:1090], boxes[:1090])

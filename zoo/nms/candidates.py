@@ -62,8 +62,10 @@ class Pool:
         self.scores = ops.reshape(scores, (-1, self.classes))
         self.begin = self.boxes_each * ops.arange(images, dtype="int32")
         self.size, self.threshold, self.multi_label = size, max(score_threshold, 0.0), multi_label
-        best = ops.max(scores, axis=-1)  # of a box with NaN whatever the backend makes of it
+        best = ops.max(scores, axis=-1)
         finite = ops.all(ops.abs(boxes) < LARGEST, axis=-1)
+        # A sum is a number only if all its parts are; whether a maximum is, backends differ.
+        finite = ops.logical_and(finite, ops.isfinite(ops.sum(scores, axis=-1)))
         best = ops.where(ops.logical_and(finite, best > self.threshold), best, 0.0)
         # Fewer boxes than `size` are filled up; what is drawn from the filling scores 0.
         filling = ops.zeros((images, size), dtype=best.dtype)
@@ -104,11 +106,7 @@ class Pool:
     def drawn(self, draw: Draw) -> Any:
         """Candidates of a first draw, and one more if others are left, int32 (batch,)."""
         found = ops.sum(ops.cast(draw.rows[SCORE] > 0, "int32"), axis=-1)
-        return found + self.left(self.best, draw)
-
-    def left(self, best: Any, draw: Draw) -> Any:
-        """1 where a draw from `best` has left a candidate, int32 (batch,)."""
-        return ops.cast(ops.any(taken(best, draw) > 0, axis=-1), "int32")
+        return found + any_left(taken(self.best, draw))
 
     def _candidates_of(self, best: Any) -> tuple[Any, Any, Any]:
         """The best boxes in their own order, clipped to those there are, and their candidates."""
@@ -117,8 +115,6 @@ class Pool:
         row = ops.minimum(looked_at, self.boxes_each - 1)
         scores = ops.take(self.scores, row + self.begin[:, None], axis=0)
         open_ = ops.take_along_axis(best, looked_at, axis=1) > 0
-        # A sum is a number only if all its parts are.
-        open_ = ops.logical_and(open_, ops.isfinite(ops.sum(scores, axis=-1)))
         candidate = ops.logical_and(open_[..., None], scores > self.threshold)
         scores = ops.where(candidate, scores, 0.0)
         if not self.multi_label:
@@ -146,6 +142,11 @@ def taken(best: Any, draw: Draw) -> Any:
     image = ops.broadcast_to(image, ops.shape(draw.looked_at))
     where = ops.reshape(ops.stack([image, draw.looked_at], axis=-1), (-1, 2))
     return ops.scatter_update(best, where, ops.reshape(draw.left, (-1,)))
+
+
+def any_left(best: Any) -> Any:
+    """1 where a box has a candidate left, int32 (batch,)."""
+    return ops.cast(ops.any(best > 0, axis=-1), "int32")
 
 
 def by_image(suppress: Callable[[Pool], tuple[Any, Any, Any]], pool: Pool) -> tuple[Any, Any, Any]:

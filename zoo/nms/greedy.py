@@ -11,8 +11,8 @@ from zoo.nms.candidates import (
     CLASS,
     SCORE,
     Detections,
-    Draw,
     Pool,
+    any_left,
     by_image,
     check_limits,
     detections,
@@ -20,8 +20,8 @@ from zoo.nms.candidates import (
 )
 from zoo.nms.overlap import Suppresses, by_distance_iou, by_iou
 
-#: Candidates that are ranked at once, and of these, candidates that are settled at once.
-CHUNK, BLOCK = 256, 64
+#: Candidates that are drawn, and settled, at once.
+BLOCK = 96
 
 
 def greedy(
@@ -40,7 +40,7 @@ def greedy(
     """Keep a candidate unless a kept one of its class, of higher score, overlaps it too much.
 
     Among equal scores the box that comes first goes first. Candidates are ranked and settled in
-    portions until `max_detections` are kept, so the cost grows with what passes the threshold and
+    blocks until `max_detections` are kept, so the cost grows with what passes the threshold and
     no array is larger than the scores.
 
     Args:
@@ -66,8 +66,13 @@ def greedy(
     check_limits(
         max_candidates=max_candidates, max_detections=max_detections, max_per_class=max_per_class
     )
-    size = min(CHUNK, -(-max_candidates // BLOCK) * BLOCK)
-    pool = Pool(boxes, scores, size=size, score_threshold=score_threshold, multi_label=multi_label)
+    pool = Pool(
+        boxes,
+        scores,
+        size=min(BLOCK, max_candidates),
+        score_threshold=score_threshold,
+        multi_label=multi_label,
+    )
     rule = Rule(
         by_iou if beta is None else by_distance_iou(beta),
         iou_threshold,
@@ -82,27 +87,32 @@ def _greedy(
     rule: Rule, pool: Pool, *, max_candidates: int, max_detections: int
 ) -> tuple[Any, Any, Any]:
     """Kept rows (6, batch, k), their number, and that of the candidates."""
+    images, size = ops.shape(pool.best)[0], pool.size
     count = ops.sum(ops.zeros_like(pool.best, dtype="int32"), axis=-1)
-    kept = ops.zeros((6, ops.shape(pool.best)[0], max_detections), dtype=pool.best.dtype)
-    size = pool.size
+    # Rows in falling order of score; behind them one where all is put that is not kept.
+    kept = ops.zeros((images, max_detections + 1, 6), dtype=pool.best.dtype)
 
-    def unfinished(number: Any, draw: Any, best: Any, kept: Any, count: Any, seen: Any) -> Any:
-        more = ops.logical_or(number == 0, draw.last[0] > 0)
-        open_ = ops.any(ops.logical_and(more, count < max_detections))
-        return ops.logical_and(open_, number * size < max_candidates)
+    def rows(kept: Any) -> Any:
+        return ops.transpose(kept[:, :max_detections], (2, 0, 1))
 
-    def next_chunk(
-        number: Any, draw: Any, best: Any, kept: Any, count: Any, seen: Any
+    def unfinished(number: Any, after: Any, best: Any, kept: Any, count: Any, seen: Any) -> Any:
+        open_ = ops.any(ops.logical_and(after[0] > 0, count < max_detections))
+        return ops.logical_and(open_, number < max_candidates)
+
+    def next_block(
+        number: Any, after: Any, best: Any, kept: Any, count: Any, seen: Any
     ) -> tuple[Any, ...]:
-        best = ops.cond(number > 0, lambda: taken(best, draw), lambda: best)
-        draw = pool.draw(best, draw.last)
-        rows = _first(draw.rows, max_candidates - number * size)
-        kept, count = _settle_chunk(rule, rows, kept, count)
-        return number + 1, draw, best, kept, count, seen + _number(draw.rows[SCORE] > 0)
+        draw = pool.draw(best, after)
+        inside = ops.arange(size, dtype="int32") < max_candidates - number
+        block = ops.where(inside[None, None], draw.rows, 0.0)
+        keep = _settle(rule, block, rows(kept), count)
+        kept, count = _append(kept, count, block, keep)
+        seen = seen + _number(draw.rows[SCORE] > 0)
+        return number + size, draw.last, taken(best, draw), kept, count, seen
 
-    state = (0, _nothing(pool), pool.best, kept, count, count)
-    _, draw, best, kept, count, seen = ops.while_loop(unfinished, next_chunk, state)
-    return kept, count, seen + pool.left(best, draw)
+    state = (0, pool.start(), pool.best, kept, count, count)
+    _, _, best, kept, count, seen = ops.while_loop(unfinished, next_block, state)
+    return rows(kept), count, seen + any_left(best)
 
 
 class Rule(NamedTuple):
@@ -123,39 +133,8 @@ class Rule(NamedTuple):
         return ops.logical_and(a[CLASS] == b[CLASS], beaten)
 
 
-def _nothing(pool: Pool) -> Draw:
-    """A draw of nothing, in shape and type like any other."""
-    looked_at = ops.cast(ops.zeros_like(pool.best[:, : pool.size]), "int32")
-    left = ops.zeros_like(pool.best[:, : pool.size])
-    return Draw(ops.stack([left] * 6), pool.start(), looked_at, left)
-
-
-def _first(rows: Any, number: Any) -> Any:
-    """Rows whose candidates behind the first `number` score 0."""
-    inside = ops.arange(rows.shape[2], dtype="int32") < number
-    return ops.where(inside[None, None], rows, 0.0)
-
-
-def _settle_chunk(rule: Rule, rows: Any, kept: Any, count: Any) -> tuple[Any, Any]:
-    """Candidates (6, batch, k) in falling order → kept rows (6, batch, m) and their number."""
-    limit = kept.shape[2]
-    valid = ops.sum(ops.cast(rows[SCORE] > 0, "int32"), axis=-1)
-
-    def unfinished(begin: Any, kept: Any, count: Any) -> Any:
-        return ops.any(ops.logical_and(begin < valid, count < limit))
-
-    def next_block(begin: Any, kept: Any, count: Any) -> tuple[Any, Any, Any]:
-        block = ops.slice(rows, (0, 0, begin), (6, ops.shape(rows)[1], BLOCK))
-        keep = _settle_block(rule, block, kept, count)
-        kept, count = _append(kept, count, block, keep)
-        return begin + BLOCK, kept, count
-
-    _, kept, count = ops.while_loop(unfinished, next_block, (0, kept, count))
-    return kept, count
-
-
-def _settle_block(rule: Rule, block: Any, kept: Any, count: Any) -> Any:
-    """Which candidates of a block are kept, bool (batch, BLOCK).
+def _settle(rule: Rule, block: Any, kept: Any, count: Any) -> Any:
+    """Which candidates of a block (6, batch, k) are kept, bool (batch, k).
 
     Greedy suppression is the fixed point of keep[i] = no kept j before i suppresses i: after t
     rounds from "keep all" every chain of t suppressions is settled.
@@ -163,7 +142,7 @@ def _settle_block(rule: Rule, block: Any, kept: Any, count: Any) -> Any:
     is_kept = (ops.arange(kept.shape[2], dtype="int32")[None] < count[:, None])[:, None, :]
     beaten = ops.any(ops.logical_and(is_kept, rule.between(kept, block)), axis=2)
     free = ops.logical_and(block[SCORE] > 0, ops.logical_not(beaten))
-    order = ops.arange(BLOCK)
+    order = ops.arange(block.shape[2])
     before = order[None, :] < order[:, None]
     suppresses = ops.logical_and(before, rule.between(block, block))
     if rule.max_per_class is not None:
@@ -192,16 +171,13 @@ def _number(which: Any) -> Any:
 
 def _append(kept: Any, count: Any, block: Any, keep: Any) -> tuple[Any, Any]:
     """The kept of a block behind those kept before, as far as there is room."""
-    limit = kept.shape[2]
-    total = ops.cumsum(ops.cast(keep, "int32"), axis=1)
-    slot = ops.arange(limit, dtype="int32")[None] - count[:, None]
-    # The n-th kept candidate stands behind all that make the running total at most n.
-    source = _number(total[:, None, :] <= slot[:, :, None])
-    fresh = ops.logical_and(slot >= 0, source < BLOCK)
-    source = ops.minimum(source, BLOCK - 1)[None]
-    moved = ops.take_along_axis(block, ops.broadcast_to(source, ops.shape(kept)), axis=2)
-    kept = ops.where(fresh[None], moved, kept)
-    return kept, ops.minimum(count + total[:, -1], limit)
+    images, limit = ops.shape(kept)[0], kept.shape[1] - 1
+    total = count[:, None] + ops.cumsum(ops.cast(keep, "int32"), axis=1)
+    slot = ops.where(keep, ops.minimum(total - 1, limit), limit)
+    image = ops.broadcast_to(ops.arange(images, dtype="int32")[:, None], ops.shape(slot))
+    where = ops.reshape(ops.stack([image, slot], axis=-1), (-1, 2))
+    kept = ops.scatter_update(kept, where, ops.reshape(ops.transpose(block, (1, 2, 0)), (-1, 6)))
+    return kept, ops.minimum(total[:, -1], limit)
 
 
 #: By IoU [box.c:do_nms_sort].
