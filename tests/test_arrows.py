@@ -23,7 +23,7 @@ TOGETHER = {
 }
 #: From the bottom up. A module may import its own folder and anything below, nothing beside.
 LEVELS = [
-    {"errors"},
+    {"errors", "backend"},
     {"registry", "download"},
     {"building"},
     {"config"},

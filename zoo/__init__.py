@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.backend import import_keras
 from zoo.errors import ZooError, nearest
 from zoo.registry import KINDS
 
@@ -61,6 +62,7 @@ def load(
     """
     path = Path(source)
     if path.suffix == ".cfg":
+        import_keras()
         from zoo.darknet.importing import load_cfg
 
         return load_cfg(path, weights, class_names)
@@ -73,6 +75,7 @@ def load(
 
         return load_exported(path, exported)
     if path.is_dir() or path.suffix == ".keras":
+        import_keras()
         from zoo.saved import load_saved
 
         return load_saved(path)
@@ -96,6 +99,7 @@ def build(
     Raises:
         ZooError: a name or a key does not exist.
     """
+    import_keras()
     from zoo import config
     from zoo.detector import Detector
 

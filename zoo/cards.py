@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 
 from zoo import config
+from zoo.backend import import_keras
 from zoo.download import fetch
 from zoo.errors import ZooError, nearest
 
@@ -170,7 +171,8 @@ def load(name: str) -> Detector:
             f"preset {name!r} has weights of format {preset['weights']['format']!r}, "
             "of which there is no reader; there is: darknet"
         )
-    path = weights_file(preset)  # before the slow part: building imports Keras
+    path = weights_file(preset)  # before the slow part
+    import_keras()
     from zoo.darknet.weights import load_weights
     from zoo.detector import Detector
 

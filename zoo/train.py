@@ -7,6 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from zoo.backend import import_keras
 from zoo.config import command, is_job_of_sweep, plain
 
 
@@ -20,6 +21,7 @@ def main(cfg: DictConfig) -> float:
 
     settings = plain(cfg)
     determinism.prepare(settings["deterministic"])
+    import_keras()
     from zoo.training.resumption import stored_config
     from zoo.training.run import train
     from zoo.training.sweep import turn

@@ -98,7 +98,7 @@ class Pool:
         row = ops.take_along_axis(row, position // self.classes, axis=1)
         label = position % self.classes
         corners = ops.take(self.boxes, row + self.begin[:, None], axis=0)
-        rows = [*(corners[..., side] for side in range(4)), found, ops.cast(label, found.dtype)]
+        rows = [*ops.unstack(corners, axis=-1), found, ops.cast(label, found.dtype)]
         last = _last(found, row * self.classes + label)
         left = ops.max(_behind(scores, place, last), axis=-1)
         return Draw(ops.stack(rows), last, looked_at, left)
@@ -210,11 +210,11 @@ def detections(rows: Any, count: Any, candidates: Any) -> Detections:
         where it did not look at all.
     """
     valid = ops.arange(ops.shape(rows)[2])[None] < count[:, None]
-    rows = ops.where(valid[None], rows, 0.0)
+    *corners, scores, classes = ops.unstack(ops.where(valid[None], rows, 0.0))
     return {
-        "boxes": ops.stack([rows[0], rows[1], rows[2], rows[3]], axis=-1),
-        "scores": rows[4],
-        "classes": ops.cast(rows[5], "int32"),
+        "boxes": ops.stack(corners, axis=-1),
+        "scores": scores,
+        "classes": ops.cast(classes, "int32"),
         "count": count,
         "candidates": candidates,
     }

@@ -125,8 +125,7 @@ class Rule(NamedTuple):
 
     def between(self, kept: Any, others: Any) -> Any:
         """Bool (batch, others, kept) from rows (6, batch, …)."""
-        a = [kept[entry][:, None, :] for entry in range(6)]
-        b = [others[entry][:, :, None] for entry in range(6)]
+        a, b = ops.unstack(kept[:, :, None, :]), ops.unstack(others[:, :, :, None])
         beaten = self.suppresses(a, b, self.threshold)
         if self.class_agnostic:
             return beaten

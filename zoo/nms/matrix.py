@@ -144,8 +144,7 @@ def _for_each(rows: Any, class_agnostic: bool, reduce: Callable[[Any, Any], Any]
 
     def next_block(begin: Any, result: Any) -> tuple[Any, Any]:
         block = ops.slice(rows, (0, 0, begin), (6, ops.shape(rows)[1], BLOCK))
-        a = [rows[entry][:, None, :] for entry in range(6)]
-        b = [block[entry][:, :, None] for entry in range(6)]
+        a, b = ops.unstack(rows[:, :, None, :]), ops.unstack(block[:, :, :, None])
         here = begin + ops.arange(BLOCK, dtype="int32")
         better = order[None, None, :] < here[None, :, None]
         if not class_agnostic:
