@@ -8,6 +8,7 @@ import pytest
 from drawing import cfgs
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from keras import ops
 
 import zoo
 from zoo.darknet.exporting import export
@@ -67,7 +68,7 @@ def runs_as_planned(model, planned):
         assert [tuple(found[level].shape) for level in model.head.masks] == grids
     else:
         assert tuple(found.shape) == (2, planned.layers[-1].output.channels)
-        np.testing.assert_allclose(np.sum(found, axis=-1), 1, rtol=1e-5)
+        np.testing.assert_allclose(ops.convert_to_numpy(found).sum(axis=-1), 1, rtol=1e-5)
 
 
 def refuses_other_lengths(model, weights, text, data):

@@ -124,7 +124,7 @@ def in_picture(boxes, picture, mode):
     blank = np.zeros((*PICTURES[picture], 3), np.uint8)
     _, geometry = resize(blank, (416, 416), mode=mode, interpolation="darknet")
     window = geometry.window((416, 416))[None]
-    return ops.convert_to_numpy(within(ops.convert_to_tensor(boxes), window))
+    return ops.convert_to_numpy(within(*map(ops.convert_to_tensor, (boxes, window))))
 
 
 @pytest.mark.parametrize("kind", ["raw", *KINDS])
