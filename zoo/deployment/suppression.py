@@ -140,8 +140,10 @@ def _candidates(
 
     threshold = max(settings["score_threshold"], 0.0)
     row, likely = scores.above(image, threshold)
+    # No comparison with what is no number holds.
     within = tf.reduce_max(tf.abs(tf.gather(boxes, row)), axis=-1, keepdims=True) < LARGEST
-    hit = tf.logical_and(likely > threshold, within)
+    numbers = tf.reduce_sum(likely, axis=-1, keepdims=True) < LARGEST
+    hit = tf.logical_and(likely > threshold, tf.logical_and(within, numbers))
     if not settings["multi_label"]:
         best = tf.cast(tf.argmax(likely, axis=-1), "int32")[:, None]
         hit = tf.logical_and(hit, tf.range(likely.shape[-1])[None] == best)

@@ -1,0 +1,38 @@
+"""Suppression as it is exported, against that of the Keras detector."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from zoo.deployment.suppression import Known, suppress
+from zoo.registry import NMS
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("TensorFlow traces what is exported", allow_module_level=True)
+import tensorflow as tf
+
+LIMITS = {"iou_threshold": 0.45, "max_detections": 160}
+
+
+@pytest.mark.parametrize("kind", ["default", "greedynms"])
+@pytest.mark.parametrize("threshold", [0.25, 0.9])
+@pytest.mark.parametrize("strange", [0.0, 0.02])
+def test_the_same_of_a_crowd(kind, threshold, strange):
+    # Some coordinates are infinite, some scores no number, which takes the box's others along.
+    rng = np.random.default_rng(0)
+    corner = rng.integers(0, 40, (2, 300, 2))
+    boxes = np.concatenate([corner, corner + rng.integers(0, 12, (2, 300, 2))], -1)
+    boxes = boxes.astype("float32")
+    scores = (rng.integers(1, 100, (2, 300, 3)) / 100).astype("float32")
+    boxes[rng.random(boxes.shape) < strange] = np.inf
+    scores[rng.random(scores.shape) < strange] = np.nan
+    limits = {**LIMITS, "score_threshold": threshold}
+    want = NMS[kind](ops.convert_to_tensor(boxes), ops.convert_to_tensor(scores), **limits)
+    exported = tf.function(
+        lambda b, s: suppress(b, Known(s), {"name": kind, **limits}), autograph=False
+    )
+    found = exported(tf.constant(boxes), tf.constant(scores))
+    assert found["count"].numpy().min() > 10
+    for key in ("count", "classes", "scores", "boxes"):
+        np.testing.assert_array_equal(found[key], ops.convert_to_numpy(want[key]), err_msg=key)
