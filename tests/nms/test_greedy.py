@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from keras import ops
 from references import candidates, greedy
 
+from zoo.nms.candidates import largest
 from zoo.ops.compile import xla
 from zoo.registry import NMS
 
@@ -101,6 +102,21 @@ def test_many_boxes_with_a_score_that_is_no_number_hide_none(kind):
     found = function(*(ops.convert_to_tensor(array[None]) for array in (boxes, scores)))
     np.testing.assert_array_equal(ops.convert_to_numpy(found["count"]), [20])
     np.testing.assert_array_equal(ops.convert_to_numpy(found["boxes"])[0, :20], boxes[300:])
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    number=st.sampled_from([64, 6400]),
+    k=st.integers(1, 9),
+    levels=st.integers(1, 99),
+)
+@example(seed=0, number=6400, k=6, levels=9999)  # groups of groups: 6,400, 400 and 25 of them
+def test_the_largest_of_many_in_groups(seed, number, k, levels):
+    values = np.random.default_rng(seed).integers(0, levels, (2, number)).astype("float32")
+    first = np.argsort(-values, axis=1, kind="stable")[:, :k]  # of equals those that come first
+    found = largest(ops.convert_to_tensor(values), k)
+    np.testing.assert_array_equal(ops.convert_to_numpy(found), np.sort(first, axis=1))
 
 
 COUNT, CLASSES = 256, 3  # one shape, compiled once: 768 pairs are several draws

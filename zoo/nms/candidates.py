@@ -16,6 +16,8 @@ Detections = dict[str, Any]
 
 #: A corner further out is none: scaled to pixels it might be infinite.
 LARGEST = 1e30
+#: Boxes that are ranked as one where there are many.
+GROUP = 16
 DECAYS = ("gaussian", "linear")
 SCORE, CLASS = 4, 5  # of a row
 
@@ -68,8 +70,8 @@ class Pool:
         finite = ops.logical_and(finite, ops.isfinite(ops.sum(scores, axis=-1)))
         best = ops.where(ops.logical_and(finite, best > self.threshold), best, 0.0)
         # Fewer boxes than `size` are filled up; what is drawn from the filling scores 0.
-        filling = ops.zeros((images, size), dtype=best.dtype)
-        #: Best score of each box, 0 where it has no candidate, (batch, n + size).
+        filling = ops.zeros((images, size + -(self.boxes_each + size) % GROUP), dtype=best.dtype)
+        #: Best score of each box, 0 where it has no candidate, (batch, n + size and some).
         self.best = ops.concatenate([best, filling], axis=-1)
 
     def image(self, index: Any) -> Pool:
@@ -110,8 +112,7 @@ class Pool:
 
     def _candidates_of(self, best: Any) -> tuple[Any, Any, Any]:
         """The best boxes in their own order, clipped to those there are, and their candidates."""
-        _, looked_at = top_k(best, self.size)
-        looked_at = ops.sort(looked_at, axis=-1)  # of equal scores the first box comes first
+        looked_at = largest(best, self.size)
         row = ops.minimum(looked_at, self.boxes_each - 1)
         scores = ops.take(self.scores, row + self.begin[:, None], axis=0)
         open_ = ops.take_along_axis(best, looked_at, axis=1) > 0
@@ -121,6 +122,23 @@ class Pool:
             first = ops.cast(ops.argmax(scores, axis=-1), "int32")[..., None]
             scores = ops.where(ops.arange(self.classes, dtype="int32") == first, scores, 0.0)
         return looked_at, row, scores
+
+
+def largest(values: Any, k: int) -> Any:
+    """Places (batch, k) of the k largest of the last axis, in their own order; of equals the first.
+
+    They lie in the k groups whose largest are largest. To rank those, and then their members, takes
+    half the time where there are many.
+    """
+    batch, number = ops.shape(values)
+    if number < 4 * GROUP * k:
+        return ops.sort(top_k(values, k)[1], axis=-1)
+    groups = ops.reshape(values, (batch, number // GROUP, GROUP))
+    chosen = largest(ops.max(groups, axis=-1), k)
+    members = ops.take_along_axis(groups, chosen[..., None], axis=1)
+    _, position = top_k(ops.reshape(members, (batch, k * GROUP)), k)
+    group = ops.take_along_axis(chosen, position // GROUP, axis=1)
+    return ops.sort(group * GROUP + position % GROUP, axis=-1)
 
 
 def _last(found: Any, place: Any) -> tuple[Any, Any]:
