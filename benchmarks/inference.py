@@ -1,14 +1,15 @@
 """One JPEG file to boxes, beside the bare network of the same engine and beside OpenCV DNN.
 
 python benchmarks/inference.py --images DIR --cfg yolov4-tiny.cfg --weights yolov4-tiny.weights \\
-    [--calibration DIR]
+    [--calibration DIR] [--cold-python PYTHON]
 
 Every engine has a process of its own and waits, blocked, while the others run; they take turns,
 picture by picture. An engine that is not installed is reported as absent, and so is int8 without
 pictures to calibrate with or without nncf. The bare network of an exported format is its file
 without suppression, that of OpenCV its forward pass. Before any timing each engine's boxes are
 compared with those of Keras. Cold starts are fresh processes, from before the interpreter starts to
-the first detection.
+the first detection; with `--cold-python` that of Keras is measured with zoo as it is installed
+there, by default without extras: Keras imports scikit-learn and more where it finds them.
 """
 
 from __future__ import annotations
@@ -60,6 +61,12 @@ for word in words:
             export(detector, path, format=format, precision=precision, suppress=suppress, **more)
         except zoo.ZooError as error:
             print(error, file=sys.stderr)
+"""
+
+START = """
+import json, sys
+from zoo.speed.cold import cold_start
+print(json.dumps(cold_start(sys.argv[1])))
 """
 
 
@@ -204,14 +211,21 @@ def warm(engines, files, rounds):
     return {n: {w: round(median[n, w], 2) for w in ("bare", "whole")} for n in engines}
 
 
-def cold(models):
-    """Name → seconds and MiB, medians of fresh processes that take turns."""
-    from zoo.speed.cold import cold_start
+def cold(models, pythons):
+    """Name → seconds and MiB, medians of fresh processes that take turns.
 
+    `pythons` names those that do not run in this one.
+    """
     found = {name: [] for name in models}
     for _ in range(COLD):
         for name, model in models.items():
-            found[name].append(cold_start(str(model)))
+            # Not here, where the zoo of this checkout would be found.
+            with tempfile.TemporaryDirectory() as elsewhere:
+                done = subprocess.run(
+                    [pythons.get(name) or sys.executable, "-c", START, str(model)],
+                    capture_output=True, text=True, check=True, cwd=elsewhere,
+                )  # fmt: skip
+            found[name].append(json.loads(done.stdout))
     return {
         name: {key: round(float(np.median([run[key] for run in runs])), 2) for key in runs[0]}
         for name, runs in found.items()
@@ -244,6 +258,7 @@ def main():
     parser.add_argument("--cfg", required=True, help="yolov4-tiny.cfg, for OpenCV")
     parser.add_argument("--weights", required=True, help="yolov4-tiny.weights, for OpenCV")
     parser.add_argument("--calibration", help="folder of other pictures, for int8")
+    parser.add_argument("--cold-python", help="a Python with zoo's default install")
     parser.add_argument("--rounds", type=int, default=40, help="calls of each that are timed")
     parser.add_argument("--output", help="JSON file; by default results/inference.json")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
@@ -269,10 +284,12 @@ def main():
         for engine in engines.values():
             engine.close()
         models = {name: exported(folder, name, "whole") for name in made if name in engines}
-        starts = cold({"keras": PRESET, **models})
+        starts = cold({"keras": PRESET, **models}, {"keras": options.cold_python})
     judged = list(verdicts(ms, starts))
     result = {"environment": here, "rounds": options.rounds, "ms": ms, "same_boxes_as_keras": same,
-              "cold_start": starts, "targets": judged}  # fmt: skip
+              "cold_start": starts, "targets": judged,
+              "keras_starts_in": "an install of its own" if options.cold_python else "this one",
+              }  # fmt: skip
     rows = [(name, *(ms.get(name, {}).get(what) for what in ("bare", "whole")),
              *(starts.get(name, {}).get(key) for key in ("seconds", "peak_rss_mib")),
              "–" if name not in same else "same" if same[name] else "others")
