@@ -32,9 +32,10 @@ def test_the_collector_rests_during_the_import_and_leaves_out_what_it_made(stand
 
 def test_it_works_again_after_an_import_that_failed(stand_in):
     stand_in("raise ImportError('no backend')")
+    before = gc.get_freeze_count()
     with pytest.raises(ImportError, match="no backend"):
         import_keras()
-    assert gc.isenabled()
+    assert gc.isenabled() and gc.get_freeze_count() == before
 
 
 def test_a_collector_that_rested_before_goes_on_resting(stand_in):

@@ -20,7 +20,9 @@ def import_keras() -> None:
     gc.disable()
     try:
         import keras  # noqa: F401
-    finally:
+
         if enabled:
             gc.freeze()
+    finally:
+        if enabled:
             gc.enable()

@@ -107,11 +107,12 @@ def test_many_boxes_with_a_score_that_is_no_number_hide_none(kind):
 @settings(deadline=None, max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    number=st.sampled_from([64, 6400]),
+    number=st.sampled_from([64, 6400, 22743]),
     k=st.integers(1, 9),
     levels=st.integers(1, 99),
 )
 @example(seed=0, number=6400, k=6, levels=9999)  # groups of groups: 6,400, 400 and 25 of them
+@example(seed=0, number=22743, k=1, levels=1)  # of which neither level divides into groups
 def test_the_largest_of_many_in_groups(seed, number, k, levels):
     values = np.random.default_rng(seed).integers(0, levels, (2, number)).astype("float32")
     first = np.argsort(-values, axis=1, kind="stable")[:, :k]  # of equals those that come first

@@ -70,8 +70,8 @@ class Pool:
         finite = ops.logical_and(finite, ops.isfinite(ops.sum(scores, axis=-1)))
         best = ops.where(ops.logical_and(finite, best > self.threshold), best, 0.0)
         # Fewer boxes than `size` are filled up; what is drawn from the filling scores 0.
-        filling = ops.zeros((images, size + -(self.boxes_each + size) % GROUP), dtype=best.dtype)
-        #: Best score of each box, 0 where it has no candidate, (batch, n + size and some).
+        filling = ops.zeros((images, size), dtype=best.dtype)
+        #: Best score of each box, 0 where it has no candidate, (batch, n + size).
         self.best = ops.concatenate([best, filling], axis=-1)
 
     def image(self, index: Any) -> Pool:
@@ -129,11 +129,17 @@ def largest(values: Any, k: int) -> Any:
 
     They lie in the k groups whose largest are largest. To rank those, and then their members, takes
     half the time where there are many.
+
+    Args:
+        values: (batch, n), none below 0, n at least k.
+        k: how many.
     """
     batch, number = ops.shape(values)
     if number < 4 * GROUP * k:
         return ops.sort(top_k(values, k)[1], axis=-1)
-    groups = ops.reshape(values, (batch, number // GROUP, GROUP))
+    # Zeros at the end fill up the last group: before them there are k that are not less.
+    values = ops.pad(values, ((0, 0), (0, -number % GROUP)))
+    groups = ops.reshape(values, (batch, -1, GROUP))
     chosen = largest(ops.max(groups, axis=-1), k)
     members = ops.take_along_axis(groups, chosen[..., None], axis=1)
     _, position = top_k(ops.reshape(members, (batch, k * GROUP)), k)
