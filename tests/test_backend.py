@@ -14,7 +14,7 @@ def stand_in(tmp_path, monkeypatch):
 
     def make(line):
         (tmp_path / "keras.py").write_text(line)
-        monkeypatch.delitem(sys.modules, "keras")
+        monkeypatch.delitem(sys.modules, "keras", raising=False)
         monkeypatch.syspath_prepend(tmp_path)
 
     yield make
