@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
+import logging
 import os
 import re
 import sys
@@ -178,6 +179,8 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
         def run() -> Any:
             Plugins.instance().register(PluginYaml)
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach the lines below whole
+            # Hydra shows what is told at level INFO, as by JAX that there is no TPU.
+            logging.getLogger("jax").setLevel(logging.WARNING)
             _keep_compiled()
             try:
                 return hydra_main(str(CONF), name, version_base="1.3")(job)()
@@ -204,7 +207,9 @@ def _keep_compiled() -> None:
     """With JAX a command finds what those before it compiled, unless the user has JAX do otherwise.
 
     A damaged file or a full disk costs a warning there. TensorFlow has such a cache too
-    (`TF_XLA_FLAGS=--tf_xla_persistent_cache_directory=DIR`), but with either of these it fails.
+    (`TF_XLA_FLAGS=--tf_xla_persistent_cache_directory=DIR`), with which a first detection comes a
+    second sooner, but with either of these it fails, and on a CPU it prints for each file that it
+    reads, from C++, that the machine has other features.
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache_directory() / "compiled")
