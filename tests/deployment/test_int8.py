@@ -130,6 +130,55 @@ def test_openvino_leaves_what_follows_the_last_convolution_in_float():
     assert set(_after_convolutions(model)) == {"sigmoid", "decoded", "result"}
 
 
+PREDICT = """
+import sys, time
+from pathlib import Path
+import numpy as np, tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+from zoo.format.litert import LiteRT
+
+random = np.random.default_rng(0)
+first, last = (random.normal(size=(1, 1, *shape)).astype("float32") for shape in ((3, 8), (8, 2)))
+
+@tf.function(input_signature=[tf.TensorSpec((1, 8, 8, 3), tf.float32, name="images")])
+def network(images):
+    x = tf.nn.leaky_relu(tf.nn.conv2d(images, first, 1, "SAME"))
+    scores = tf.sigmoid(tf.reshape(tf.nn.conv2d(x, last, 1, "SAME"), (1, -1)))
+    return {"best": tf.math.top_k(scores * scores, 5).values}
+
+calibration = [{"images": random.random((1, 8, 8, 3), "float32")} for _ in range(3)]
+for name in sys.argv[1:]:
+    time.sleep(2)  # the resolution of a zip archive's dates
+    path = Path(name)
+    LiteRT().write(network, path, metadata={"class_names": []}, precision="int8",
+                   calibration=calibration)
+    graph = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    kinds = {value: key for key, value in vars(schema.BuiltinOperator).items()}
+    for operation in graph.subgraphs[0].operators:
+        types = {graph.subgraphs[0].tensors[index].type for index in
+                 [*operation.inputs, *operation.outputs] if index >= 0}
+        code = graph.operatorCodes[operation.opcodeIndex]
+        kind = kinds[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        print("=", kind, schema.TensorType.INT8 in types)
+"""
+
+
+def test_litert_leaves_scores_in_float_and_writes_the_same_file_again(tmp_path):
+    files = [tmp_path / "a.tflite", tmp_path / "b.tflite"]
+    done = subprocess.run(
+        [sys.executable, "-c", PREDICT, *files], capture_output=True, text=True, check=False,
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("= ")]
+    network = ["QUANTIZE", "CONV_2D", "LEAKY_RELU", "DEQUANTIZE"]
+    assert lines[:4] == [[kind, "True"] for kind in network]
+    predicting = lines[4 : len(lines) // 2]
+    assert {"CONV_2D", "LOGISTIC", "TOPK_V2"} <= {kind for kind, _ in predicting}
+    assert {quantised for _, quantised in predicting} == {"False"}
+    assert len({file.read_bytes() for file in files}) == 1
+
+
 SCRIPT = """
 import sys
 from pathlib import Path

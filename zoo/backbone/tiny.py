@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import ops
 
+from zoo.layer.channels import ChannelGroup
 from zoo.layer.convolution import conv
 
 
@@ -72,7 +72,7 @@ def csp_tiny_block(x: Any, width: int, *, activation: str, name: str) -> tuple[A
     [yolov4-tiny.cfg: `groups=2 group_id=1`].
     """
     x = conv(x, width, 3, activation=activation, name=f"{name}_conv1")
-    half = ops.split(x, 2, axis=-1)[1]
+    half = ChannelGroup(2, 1, name=f"{name}_half")(x)
     inner = conv(half, width // 2, 3, activation=activation, name=f"{name}_conv2")
     outer = conv(inner, width // 2, 3, activation=activation, name=f"{name}_conv3")
     joined = keras.layers.Concatenate(name=f"{name}_join")([outer, inner])

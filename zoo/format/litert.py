@@ -48,9 +48,11 @@ class LiteRT:
                 path.write_bytes(converter.convert())
             else:
                 path.write_bytes(_quantised(converter, calibration))
+        names = "\n".join(metadata["class_names"]) + "\n"
         with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr("zoo.json", json.dumps(metadata))
-            archive.writestr("labels.txt", "\n".join(metadata["class_names"]) + "\n")
+            for name, text in (("zoo.json", json.dumps(metadata)), ("labels.txt", names)):
+                # Of a fixed date, so that the same export is the same file.
+                archive.writestr(zipfile.ZipInfo(name), text)
 
     def holds(self, path: Path) -> bool:
         """As `zoo.format.contract.Format`."""
@@ -93,26 +95,46 @@ def _quantised(converter: Any, calibration: Batches) -> bytes:
     # As `tf.lite.experimental.QuantizationDebugger`, the way to name what is not quantised, does it
     # without its model for debugging, which the interpreter cannot run with loops inside.
     converter._experimental_calibrate_only = True
-    calibrated = converter.convert()
-    return mlir_quantize(calibrated, denylisted_nodes=_predicting(calibrated))
+    calibrated, predicting = _unranged(converter.convert())
+    return mlir_quantize(calibrated, denylisted_nodes=predicting)
 
 
-def _predicting(model: bytes) -> list[str]:
-    """Names of the outputs of all operations but those that a later convolution depends on."""
+def _unranged(model: bytes) -> tuple[bytes, list[str]]:
+    """A calibrated model without ranges where it predicts, and the names of what is made there.
+
+    An operation that is named to be left in float gets its inputs and gives its outputs rounded to
+    256 steps nevertheless where these have ranges: scores did, which cost a quarter of the AP. And
+    without names a sigmoid is rounded, whose range is known.
+    """
+    import flatbuffers
     from tensorflow.lite.python import schema_py_generated as schema
 
-    found, before = [], set()  # type: list[str], set[int]
     content = schema.ModelT.InitFromPackedBuf(model, 0)
     main, *loops = content.subgraphs
+    made = [main.tensors[index] for index in _predicting(content)]
+    made += [
+        loop.tensors[index]
+        for loop in loops for operation in loop.operators for index in operation.outputs
+    ]  # fmt: skip
+    for tensor in made:
+        tensor.quantization = None
+    builder = flatbuffers.Builder(len(model))
+    builder.Finish(content.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output()), [tensor.name.decode() for tensor in made]
+
+
+def _predicting(content: Any) -> list[int]:
+    """Outputs of all operations of the first graph that no later convolution depends on."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    found, before = [], set()  # type: list[int], set[int]
+    main = content.subgraphs[0]
     for operation in reversed(main.operators):
         later = bool(before & set(operation.outputs))
         if not later:
-            found += [main.tensors[index].name.decode() for index in operation.outputs]
+            found += list(operation.outputs)
         code = content.operatorCodes[operation.opcodeIndex]
         convolves = schema.BuiltinOperator.CONV_2D in (code.builtinCode, code.deprecatedBuiltinCode)
         if later or convolves:
             before |= set(operation.inputs)
-    for loop in loops:
-        for operation in loop.operators:
-            found += [loop.tensors[index].name.decode() for index in operation.outputs]
     return found
