@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
-from zoo.layer.channels import ChannelGroup
 from zoo.layer.convolution import conv
 
 
@@ -72,9 +72,11 @@ def csp_tiny_block(x: Any, width: int, *, activation: str, name: str) -> tuple[A
     [yolov4-tiny.cfg: `groups=2 group_id=1`].
     """
     x = conv(x, width, 3, activation=activation, name=f"{name}_conv1")
-    half = ChannelGroup(2, 1, name=f"{name}_half")(x)
-    inner = conv(half, width // 2, 3, activation=activation, name=f"{name}_conv2")
+    # Both go on, not x: with one unused OpenVINO changes the layout there and back, and LiteRT's
+    # quantised file is another each time.
+    first, second = ops.split(x, 2, axis=-1)
+    inner = conv(second, width // 2, 3, activation=activation, name=f"{name}_conv2")
     outer = conv(inner, width // 2, 3, activation=activation, name=f"{name}_conv3")
     joined = keras.layers.Concatenate(name=f"{name}_join")([outer, inner])
     transition = conv(joined, width, 1, activation=activation, name=f"{name}_transition")
-    return keras.layers.Concatenate(name=name)([x, transition]), transition
+    return keras.layers.Concatenate(name=name)([first, second, transition]), transition
