@@ -46,7 +46,10 @@ class Graph:
                 return tensor
 
     def find(self, kind: str, tensors: Sequence[Any]) -> Any | None:
-        """The node of the operation of a class, e.g. `"Add"`, that takes just these tensors."""
+        """The node of the operation of a class, e.g. `"Add"`, that takes just these tensors.
+
+        A concatenation of all parts of a split, in order, takes what was split.
+        """
         key = _ordered(kind, [id(self.follow(tensor)) for tensor in tensors])
         return self._by_inputs.get((kind, key))
 
@@ -55,8 +58,24 @@ class Graph:
         return [self.follow(tensor) for tensor in node.input_tensors]
 
     def _signature(self, node: Any) -> tuple[str, tuple[int, ...]]:
-        kind = type(node.operation).__name__
-        return kind, _ordered(kind, [id(tensor) for tensor in self.inputs(node)])
+        kind, tensors = type(node.operation).__name__, self.inputs(node)
+        if kind == "Concatenate":
+            tensors = self._unsplit(tensors, node.operation.axis)
+        return kind, _ordered(kind, [id(tensor) for tensor in tensors])
+
+    def _unsplit(self, tensors: list[Any], axis: int) -> list[Any]:
+        """The tensor that was split in the place of all its parts in order."""
+        found: list[Any] = []
+        for tensor in tensors:
+            found.append(tensor)
+            node = node_of(tensor)
+            if node is None or type(node.operation).__name__ != "Split":
+                continue
+            count = len(node.outputs)
+            whole = [id(part) for part in found[-count:]] == [id(part) for part in node.outputs]
+            if whole and node.operation.axis == axis:
+                found[-count:] = [self.follow(node.input_tensors[0])]
+        return found
 
     def _reachable(self, tensors: Iterable[Any]) -> list[Any]:
         found: dict[int, Any] = {}
