@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from zoo.deployment.suppression import Known, suppress
+from zoo.deployment.suppression import Factors, Known, suppress
 from zoo.registry import NMS
 
 if keras.backend.backend() != "tensorflow":
@@ -35,4 +35,25 @@ def test_the_same_of_a_crowd(kind, threshold, strange):
     found = exported(tf.constant(boxes), tf.constant(scores))
     assert found["count"].numpy().min() > 10
     for key in ("count", "classes", "scores", "boxes"):
+        np.testing.assert_array_equal(found[key], ops.convert_to_numpy(want[key]), err_msg=key)
+
+
+@pytest.mark.parametrize("images", [1, 3])
+def test_the_same_of_products_image_by_image(images):
+    rng = np.random.default_rng(0)
+    corner = rng.integers(0, 40, (images, 200, 2))
+    boxes = np.concatenate([corner, corner + rng.integers(1, 12, (images, 200, 2))], -1)
+    boxes = boxes.astype("float32")
+    objectness = rng.random((images, 200, 1), np.float32)
+    classes = rng.random((images, 200, 2), np.float32)
+    limits = {**LIMITS, "score_threshold": 0.3}
+    scores = ops.convert_to_tensor(objectness * np.square(classes))
+    want = NMS["default"](ops.convert_to_tensor(boxes), scores, **limits)
+    exported = tf.function(
+        lambda b, o, c: suppress(b, Factors(o, c, tf.square), {"name": "default", **limits}),
+        autograph=False,
+    )
+    found = exported(tf.constant(boxes), tf.constant(objectness), tf.constant(classes))
+    assert found["count"].numpy().min() > 10
+    for key in ("count", "candidates", "classes", "scores", "boxes"):
         np.testing.assert_array_equal(found[key], ops.convert_to_numpy(want[key]), err_msg=key)
