@@ -18,7 +18,7 @@ from zoo.data.sample import Source
 from zoo.data.sources import open_source
 from zoo.data.training import TrainingSamples, network_input, training_samples
 from zoo.errors import ZooError
-from zoo.evaluation.pictures import write_picture
+from zoo.evaluation.pictures import labelled, write_picture
 from zoo.training.atomic import replacing
 from zoo.training.length import epochs
 
@@ -102,14 +102,11 @@ def drawn(
     scale = side / max(x.shape[:2]) if side else 1
     if scale != 1:
         x = cv2.resize(x, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    scene = np.ascontiguousarray(x[..., ::-1])
     real = y["classes"] >= 0
     classes = y["classes"][real]
     boxes = sv.Detections(xyxy=y["boxes"][real] * scale, class_id=classes.astype(int))
     names = [class_names[index] for index in classes]
-    scene = sv.BoxAnnotator(thickness=1).annotate(scene, boxes)
-    scene = sv.LabelAnnotator(text_scale=0.35, text_padding=2).annotate(scene, boxes, names)
-    return scene[..., ::-1]
+    return labelled(x, boxes, names, thickness=1, text_scale=0.35)
 
 
 def contact_sheet(cells: Sequence[np.ndarray]) -> np.ndarray:

@@ -1,0 +1,54 @@
+"""Detections drawn on pictures: every label can be read."""
+
+import numpy as np
+import pytest
+import supervision as sv
+
+from zoo.evaluation.pictures import SPREAD, draw
+
+COLOURS = [colour.as_rgb() for colour in sv.ColorPalette.DEFAULT.colors]
+
+
+def found(classes):
+    """Detections in one place."""
+    return sv.Detections(
+        xyxy=np.array([[60, 60, 160, 130]] * len(classes), np.float32).reshape(-1, 4),
+        class_id=np.array(classes),
+        confidence=np.full(len(classes), 0.5),
+        data={"class_name": np.array(["cat"] * len(classes))},
+    )
+
+
+def area(picture, colour):
+    return int((picture == colour).all(-1).sum())
+
+
+def test_labels_of_boxes_in_one_place_do_not_cover_each_other():
+    image = np.zeros((200, 300, 3), np.uint8)
+    one, two = (area(draw(image, found(classes)), COLOURS[0]) for classes in ([0], [0, 0]))
+    # Of the box that is drawn first only the label shows: the second one's lines are over its own.
+    assert two - one > 250  # another label
+    assert area(draw(image, found([0, 1])), COLOURS[0]) == pytest.approx(two - one, abs=20)
+
+
+def test_crowds_of_labels_stay_where_they_are():
+    image = np.zeros((200, 300, 3), np.uint8)
+    crowd = draw(image, found([0] * (SPREAD + 1)))
+    np.testing.assert_array_equal(crowd, draw(image, found([0])))
+
+
+@pytest.mark.parametrize("label", range(len(COLOURS)))
+def test_text_is_dark_on_light_colours_and_white_on_dark(label):
+    picture = draw(np.full((800, 800, 3), 90, np.uint8), found([label])).astype(int)
+    dark, white = (int((abs(picture - shade) < 60).all(-1).sum()) for shade in (0, 255))
+    light = np.dot(COLOURS[label], [0.299, 0.587, 0.114]) > 140
+    assert (dark > 100) == light and (white > 100) != light
+
+
+def test_the_picture_itself_is_not_written_to_and_keeps_its_colours():
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[..., 0] = 200
+    picture = draw(image, found([]))
+    np.testing.assert_array_equal(picture, image)
+    draw(image, found([2]))
+    assert image[..., 0].min() == 200 and not image[..., 1:].any()
