@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+import re
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from zoo.errors import ZooError
 
 #: What OpenCV decodes; how a folder of images is listed.
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-START, SCAN, END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"  # markers of a JPEG stream
+START, END = b"\xff\xd8", b"\xff\xd9"  # markers of a JPEG stream
+#: The next marker: within a scan 0xff is followed by 0, and restarts have no segment.
+MARKER = re.compile(b"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
 #: Part of a JPEG's size at which it is decoded → OpenCV's name of that.
 REDUCED = {
     1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,
@@ -23,7 +27,9 @@ REDUCED = {
 #: So many times the network input an image stays at least when it is averaged.
 HEADROOM = 2
 PNG, LAST = b"\x89PNG", b"IEND\xaeB`\x82"  # how a PNG begins, and its last chunk
-ORIENTATION = 274  # the EXIF tag; values 5–8 swap height and width
+#: Tags of TIFF, and so of EXIF. Orientations of 5 to 8 swap height and width.
+WIDTH, HEIGHT, ORIENTATION = 256, 257, 274
+SWAPPED = (5, 6, 7, 8)
 
 
 def read_image(path: str | Path, reduction: int = 1) -> np.ndarray:
@@ -121,7 +127,7 @@ def averaged(image: np.ndarray, part: int) -> np.ndarray:
 def image_size(path: str | Path) -> tuple[int, int]:
     """Height and width of an image file as displayed (EXIF orientation applied).
 
-    Reads the header and looks for the end; decodes no pixels (about 70 µs).
+    Reads the header and looks for the end; decodes no pixels (about 0.1 ms).
 
     Raises:
         ZooError: the file is missing, is no image, or ends too early.
@@ -138,14 +144,40 @@ def image_size(path: str | Path) -> tuple[int, int]:
 
 
 def encoded_size(data: bytes | io.BufferedReader, where: str) -> tuple[int, int]:
-    """Height and width of an encoded image as displayed, from its header."""
+    """Height and width of an encoded image as `decode_image` gives it, from its header.
+
+    The orientation is what OpenCV takes for it: that of EXIF, if it is 1 to 8. Pillow's own reading
+    also looks into XMP, and decodes a PNG before.
+
+    Raises:
+        ZooError: it is no image, or has more pixels than Pillow thinks safe (179 millions).
+    """
     try:
         with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data) as image:
             width, height = image.size
-            turned = image.getexif().get(ORIENTATION, 1) >= 5
-    except (UnidentifiedImageError, SyntaxError, ValueError) as error:
+            orientation = _exif_orientation(image.info.get("exif", b""))
+            if (tags := getattr(image, "tag_v2", None)) is not None:  # a TIFF; some Pillows turn it
+                width, height, orientation = (tags.get(t) for t in (WIDTH, HEIGHT, ORIENTATION))
+    except Image.DecompressionBombError as error:
+        raise ZooError(f"{where} has too many pixels ({error}); make it smaller") from error
+    except Exception as error:  # whatever Pillow stumbles over is the file's fault
         raise ZooError(f"{where} is no image that can be decoded; replace or remove it") from error
-    return (width, height) if turned else (height, width)
+    return (width, height) if orientation in SWAPPED else (height, width)
+
+
+def _exif_orientation(exif: bytes) -> int:
+    """The orientation in the first directory of EXIF, as OpenCV reads it; 1 if there is none."""
+    exif = exif.removeprefix(b"Exif\0\0")
+    order = "<" if exif.startswith(b"II") else ">"
+    try:
+        (start,) = struct.unpack_from(f"{order}I", exif, 4)
+        (count,) = struct.unpack_from(f"{order}H", exif, start)
+        for entry in range(start + 2, start + 2 + 12 * count, 12):
+            if struct.unpack_from(f"{order}H", exif, entry) == (ORIENTATION,):
+                return struct.unpack_from(f"{order}H", exif, entry + 8)[0]
+    except struct.error:  # it ends before
+        pass
+    return 1
 
 
 def _contents(path: str | Path) -> bytes:
@@ -164,12 +196,21 @@ def _last_bytes(file: io.BufferedReader, count: int = 64) -> bytes:
 def _refuse_truncated(data: bytes, where: str) -> None:
     """A decoder fills the missing rest of a JPEG with grey and says nothing; we do.
 
-    Entropy-coded data cannot contain a marker, so an intact file has an end marker after its last
-    scan; what follows it (some cameras append data) does no harm.
+    What follows the end (some cameras append a film) does no harm.
     """
-    if data.startswith(START):
-        end = data.rfind(END)
-        if end < 0 or data.find(SCAN, end) >= 0:  # only what follows the marker is searched
-            raise ZooError(f"{where} is a truncated JPEG; replace or remove it")
+    if data.startswith(START) and not _ends(data):
+        raise ZooError(f"{where} is a truncated JPEG; replace or remove it")
     if data.startswith(PNG) and LAST not in data:
         raise ZooError(f"{where} is a truncated PNG; replace or remove it")
+
+
+def _ends(jpeg: bytes) -> bool:
+    """Whether the segments of a JPEG lead to its end."""
+    position = len(START)
+    while marker := MARKER.search(jpeg, position):
+        position = marker.end()
+        if marker[1] == END[1:]:
+            return True
+        # Two bytes tell a segment's length, their own included; scans follow their segment.
+        position += int.from_bytes(jpeg[position : position + 2])
+    return False
