@@ -151,3 +151,27 @@ def test_a_level_that_the_neck_lacks_is_named():
     cfg["head"] = {**cfg["head"], "masks": {"P5": [3], "P3": [0]}, "widths": None}
     with pytest.raises(ZooError, match=r"masks name \['P3'\], the neck gives"):
         Detector(cfg, ["a"])
+
+
+def test_one_detector_detects_at_one_size_after_another(tiny):
+    """As a fresh one at each; TensorFlow traces the second with open sides."""
+    image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+    again = Detector(tiny.cfg, tiny.class_names)
+    again.set_weights(tiny.get_weights())
+    for size in (96, 64, (32, 160)):
+        fresh = Detector(tiny.cfg, tiny.class_names)
+        fresh.set_weights(tiny.get_weights())
+        (found,), (expected,) = (
+            detector.detect(image, image_size=size, score_threshold=0.001)
+            for detector in (again, fresh)
+        )
+        assert len(found) == len(expected) > 0
+        np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=1e-3)
+        np.testing.assert_allclose(found.confidence, expected.confidence, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [64.0, "64", (64, 64.0), (64,), None])
+def test_a_size_is_one_or_two_whole_numbers(tiny, size):
+    with pytest.raises(ZooError, match="height and width must be multiples of 32"):
+        tiny.check_size(size)
+    assert tiny.check_size(np.int64(64)) == (64, 64)

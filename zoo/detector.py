@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -123,14 +124,16 @@ class Detector(keras.Model):
         Raises:
             ZooError: a side is not a positive multiple of `stride`, that of the coarsest level.
         """
-        sides = (size, size) if isinstance(size, int) else tuple(size)
-        whole = [isinstance(side, int) and side > 0 and side % self.stride == 0 for side in sides]
+        sides: tuple[Any, ...] = tuple(size) if isinstance(size, Iterable) else (size, size)
+        whole = [
+            isinstance(s, Integral) and int(s) > 0 and int(s) % self.stride == 0 for s in sides
+        ]
         if len(sides) != 2 or not all(whole):
             raise ZooError(
                 f"image_size {size}: height and width must be multiples of {self.stride} "
                 f"for {self.name}"
             )
-        return sides
+        return int(sides[0]), int(sides[1])
 
     def predictor(self, *, windowed: bool = False, **limits: Any) -> keras.Model:
         """A model of images to boxes: this detector, its decoding and its NMS, weights shared.

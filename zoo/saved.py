@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 
@@ -29,8 +30,8 @@ def load_saved(path: Path) -> Any:
     path = checkpoint(path)
     try:
         detector = keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+    except (ValueError, OSError, KeyError, TypeError, BadZipFile) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ZooError(f"{path} is not a detector saved by zoo: {reason}") from error
     if not isinstance(detector, Detector | Classifier | BackboneClassifier):
         raise ZooError(f"{path} holds a {type(detector).__name__}, not a zoo detector")

@@ -217,3 +217,52 @@ def test_darknet53_is_a_classifier(tmp_path):
     np.testing.assert_array_equal(again.predict_on_batch(image), model.predict_on_batch(image))
     with pytest.raises(ZooError, match="is a classifier: it gives no boxes"):
         again.predictor()
+
+
+# === Files and names as they come ===
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"), [("_my", "my"), ("模型", "cfg"), ("-x é.1", "x_1"), ("yolo-v4", "yolo_v4")]
+)
+def test_a_detector_is_called_as_tensorflow_can_call_it(tmp_path, stem, name):
+    (tmp_path / f"{stem}.cfg").write_text(HEADS)
+    detector = zoo.load(tmp_path / f"{stem}.cfg")
+    assert detector.name == name
+    assert len(detector.detect(np.zeros((64, 32, 3), np.uint8))) == 1
+
+
+def test_names_with_the_mark_of_a_windows_editor(tmp_path):
+    (tmp_path / "my.names").write_text("cat\ndog\n", "utf-8-sig")
+    assert names(tmp_path / "my.names", 2) == ["cat", "dog"]
+
+
+def test_a_class_counter_for_each_class():
+    counted = "classes=2\ncounters_per_class=3, 0"
+    assert heads("classes=2", counted)["loss"]["class_counts"]["P4"] == [3, 1]
+    with pytest.raises(ZooError, match=r"counters_per_class has 3 numbers for classes=2"):
+        heads("classes=2", f"{counted}, 5")
+
+
+def test_a_grid_larger_than_the_input():
+    with pytest.raises(ZooError, match=r"a grid of 128×64 cells is not the input, 64×32, divided"):
+        heads("stride=16\npad=1\nactivation=linear",
+              "stride=1\npad=1\nactivation=linear\n[upsample]\nstride=2")  # fmt: skip
+
+
+def test_a_classifier_does_not_detect(tmp_path):
+    (tmp_path / "c.cfg").write_text(darknet53((1, 0, 0, 1, 0)))
+    with pytest.raises(ZooError, match="is a classifier: it gives no boxes"):
+        zoo.load(tmp_path / "c.cfg").detect(np.zeros((64, 64, 3), np.uint8))
+
+
+def test_a_damaged_keras_file_is_named(tmp_path):
+    (tmp_path / "my.cfg").write_text(HEADS)
+    path = tmp_path / "my.keras"
+    zoo.load(tmp_path / "my.cfg").save(path)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 20] = bytes(byte ^ 0x55 for byte in data[middle : middle + 20])
+    path.write_bytes(data)
+    with pytest.raises(ZooError, match=r"my\.keras is not a detector saved by zoo: .*CRC"):
+        zoo.load(path)

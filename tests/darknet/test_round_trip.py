@@ -227,3 +227,12 @@ def test_a_failed_write_leaves_the_old_file(files):
     assert sorted(file.name for file in folder.iterdir()) == ["a.cfg", "a.weights"]
     with pytest.raises(ZooError, match=r"nowhere/a.weights cannot be written: No such file"):
         write_weights("nowhere/a.weights", Header(), [])
+
+
+def test_an_export_says_which_weights_its_cfg_does_not_load(tmp_path, caplog):
+    text = "[net]\nheight=8\nwidth=8\nchannels=3\n"
+    text += "[conv]\nfilters=4\n[conv]\nfilters=5\ndontload=1\n[avgpool]\n"
+    (tmp_path / "a.cfg").write_text(text)
+    export(zoo.load(tmp_path / "a.cfg"), tmp_path / "b.weights")
+    assert "b.weights lacks weights that its cfg does not load" in caplog.text
+    assert caplog.text.rstrip().endswith("of convolutional_1")

@@ -372,3 +372,23 @@ def test_yolo_activates_all_but_the_sizes(new_coords):
             entries[[0, 1, 4, 5]] = 1 / (1 + np.exp(-entries[[0, 1, 4, 5]]))
         entries[:2] = 1.5 * entries[:2] - 0.25
     np.testing.assert_allclose(found[:, 0, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "section", ["batchnorm", "connected\noutput=4\nbatch_normalize=1\nactivation=linear"]
+)
+def test_moving_variance_learns_the_unbiased_one_of_the_first_batch(section):
+    """As that of a convolution does [batchnorm_layer.c:forward_batchnorm_layer_gpu]."""
+    kind, _, keys = section.partition("\n")
+    image = keras.Input((1, 1, 4))
+    network = build_network(f"[net]\nheight=1\nwidth=1\nchannels=4\n[{kind}]\n{keys}", image)
+    model = keras.Model(image, network.outputs[-1])
+    layer = model.layers[-1]
+    batch = random(3, 1, 1, 4)
+    flat = batch.reshape(3, 4)
+    if kind == "connected":
+        flat = flat @ keras.ops.convert_to_numpy(layer.dense.kernel)
+        layer = layer.normalization
+    model(batch, training=True)
+    variance = keras.ops.convert_to_numpy(layer.moving_variance)
+    np.testing.assert_allclose(variance, flat.var(axis=0, ddof=1), rtol=1e-4)

@@ -1,5 +1,7 @@
 """Greedy suppression: small cases by hand, and whatever Hypothesis thinks of."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from keras import ops
 from references import candidates, greedy
 
+from zoo.errors import ZooError
 from zoo.nms.candidates import largest
 from zoo.ops.compile import xla
 from zoo.registry import NMS
@@ -209,3 +212,28 @@ class Suppress(keras.layers.Layer):
 
     def compute_output_shape(self, shapes):
         return shapes[0][:1]
+
+
+NONSENSE = {
+    "score_threshold": [25, float("nan"), "a"],
+    "iou_threshold": [45, -0.1],
+    "sigma": [0, float("nan")],
+    "beta": [-1],
+    "max_detections": [2.5],
+    "max_candidates": [0],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        (kind, key, value)
+        for kind in ("default", "greedynms", "fast", "matrix", "soft")
+        for key in inspect.signature(NMS[kind]).parameters
+        for value in NONSENSE.get(key, [])
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(kind, key, value):
+    boxes, scores = np.zeros((1, 5, 4), "float32"), np.zeros((1, 5, 2), "float32")
+    with pytest.raises(ZooError, match=f"nms {key}={value}: must be "):
+        NMS[kind](boxes, scores, **{key: value})

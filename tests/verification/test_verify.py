@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+import zoo
+from zoo.darknet.weights import save_weights
 from zoo.data.sources import open_source
 from zoo.errors import ZooError
 from zoo.verification.certificate import SCHEMA_VERSION
@@ -197,3 +199,48 @@ def test_ap_of_both_is_the_same(tiny, data_dir):
     for key in ("AP", "AP50", "AP75"):
         assert found.ap["ours"][key] == pytest.approx(found.ap["reference"][key], abs=5e-4)
     assert found.ap["ours"]["AP"] > 0.2
+
+
+def test_a_damaged_golden_file(tiny, tmp_path):
+    np.savez(tmp_path / "cut.npz", a=np.zeros(300))
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "cut.npz").read_bytes()[:200])
+    with pytest.raises(ZooError, match="is no golden file"):
+        verify(*tiny["yolov4-tiny"], reference=tmp_path / "cut.npz")
+    with pytest.raises(ZooError, match=r"cut.npz cannot be read"):
+        verify(*tiny["yolov4-tiny"], source=tmp_path / "cut.npz")
+
+
+CONVOLUTION = "[convolutional]\nfilters={}\nsize=1\nstride={}\nactivation=linear\n"
+YOLO = "[yolo]\nclasses=2\nnum=2\nmask=0\nanchors={}\n"
+
+
+def imported(text, folder):
+    """A detector of a cfg, and the files that it is verified with."""
+    (folder / "my.cfg").write_text("[net]\nwidth=64\nheight=64\nchannels=3\n" + text)
+    model = zoo.load(folder / "my.cfg")
+    save_weights(model, folder / "my.weights")
+    return model, folder / "my.cfg", folder / "my.weights"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            CONVOLUTION.format(7, 8) + YOLO.format("4,4, 8,8")
+            + CONVOLUTION.format(7, 2).replace("[conv", "[route]\nlayers=0\n[conv")
+            + YOLO.format("20,20, 40,40"), id="anchors of their own",
+        ),
+        pytest.param(
+            CONVOLUTION.format(7, 8) + YOLO.format("4,4, 8,8") + "nms_kind=cornersnms\n",
+            id="a kind of suppression that Darknet does not have",
+        ),
+    ],
+)  # fmt: skip
+def test_what_an_import_makes_of_a_cfg_is_that_network(text, tmp_path):
+    done = verify(*imported(text, tmp_path))
+    assert done.certificate.agrees, done.certificate.sentence
+
+
+def test_a_classifier_is_not_verified(tmp_path):
+    with pytest.raises(ZooError, match=r"my\.cfg is a classifier"):
+        verify(*imported(CONVOLUTION.format(5, 8) + "[avgpool]\n[softmax]\n", tmp_path))

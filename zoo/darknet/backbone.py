@@ -56,7 +56,7 @@ def yolo_levels(plan: Plan) -> dict[str, Layer]:
 
 def _exponent(plan: Plan, layer: Layer) -> int:
     image, grid = plan.image, layer.output
-    stride = image.height // grid.height
+    stride = max(1, image.height // grid.height)
     if grid[:2] != (image.height / stride, image.width / stride) or stride & (stride - 1):
         raise layer.section.error(
             f"a grid of {grid.height}×{grid.width} cells is not the input, "

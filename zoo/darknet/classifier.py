@@ -52,6 +52,10 @@ class Classifier(keras.Model):
         """
         raise ZooError(f"{self.name} is a classifier: it gives no boxes; call it on images")
 
+    def detect(self, source: Any, **options: Any) -> Any:
+        """Refuses, as `predictor`."""
+        return self.predictor()
+
     def get_config(self) -> dict[str, Any]:
         """The cfg and the class names, from which the model is built again."""
         return {"model": self.cfg, "class_names": self.class_names, "name": self.name}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
 from zoo.darknet.cfg import to_bytes
 from zoo.darknet.file import replacing
+from zoo.darknet.plan import plan
 from zoo.darknet.weights import cfg_text, save_weights
+
+log = logging.getLogger(__name__)
 
 
 def export(model: Any, path: str | os.PathLike[str]) -> list[Path]:
@@ -29,6 +33,11 @@ def export(model: Any, path: str | os.PathLike[str]) -> list[Path]:
     text = cfg_text(model)
     if text is None:
         return [path]
+    if left := [layer.name for layer in plan(text).layers if layer.in_file != layer.arrays]:
+        log.warning(
+            "%s lacks weights that its cfg does not load either (dontload, dontloadscales): of %s",
+            path, ", ".join(left),
+        )  # fmt: skip
     beside = path.with_suffix(".cfg")
     with replacing(beside) as file:
         file.write(to_bytes(text))

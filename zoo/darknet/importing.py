@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ def _names_of(given: str) -> list[str]:
     if given in config.options("classes"):
         return [str(n) for n in config.plain(OmegaConf.load(config.find("classes", given)))]
     try:
-        lines = Path(given).read_text("utf-8").splitlines()
+        lines = Path(given).read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         lists = ", ".join(config.options("classes"))
         raise ZooError(
@@ -128,8 +128,8 @@ def detector_config(planned: Plan) -> dict[str, Any]:
 
 
 def _name(cfg: Cfg) -> str:
-    """The file's name, of letters that Keras accepts."""
-    return re.sub(r"\W", "_", Path(cfg.source).stem) or "cfg"
+    """The file's name, of letters that Keras and TensorFlow accept."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", Path(cfg.source).stem).strip("_") or "cfg"
 
 
 def _backbone(cfg: Cfg) -> dict[str, Any]:
@@ -143,25 +143,30 @@ def _classes(planned: Plan) -> int:
 
 
 def _head(planned: Plan, sections: dict[str, Section]) -> dict[str, Any]:
-    """One list of anchors, and the masks as indices into it."""
-    anchors: list[list[float]] = []
-    masks = {}
-    first: dict[str, int] = {}
-    for level, section in sections.items():
-        own = anchors_of(section)
-        start = first.setdefault(str(own), len(anchors))
-        if start == len(anchors):
-            anchors += own
-        masks[level] = [start + index for index in mask_of(section)]
+    anchors, masks = anchors_and_masks(sections.values())
     return {
         "name": "raw_yolo",
         "anchors": anchors,
-        "masks": masks,
+        "masks": dict(zip(sections, masks, strict=True)),
         "scale_xy": _one_or_each(
             {level: section.number("scale_x_y", 1.0) for level, section in sections.items()}
         ),
         "new_coords": bool(_same(planned, sections, "new_coords", 0)),
     }
+
+
+def anchors_and_masks(sections: Iterable[Section]) -> tuple[list[list[float]], list[list[int]]]:
+    """One list of anchors for all [yolo], and the mask of each as indices into it."""
+    anchors: list[list[float]] = []
+    masks = []
+    first: dict[str, int] = {}
+    for section in sections:
+        own = anchors_of(section)
+        start = first.setdefault(str(own), len(anchors))
+        if start == len(anchors):
+            anchors += own
+        masks.append([start + index for index in mask_of(section)])
+    return anchors, masks
 
 
 def _same(planned: Plan, sections: dict[str, Section], key: str, default: int) -> int:
@@ -177,11 +182,16 @@ def _same(planned: Plan, sections: dict[str, Section], key: str, default: int) -
 
 def _nms(section: Section) -> dict[str, Any]:
     """Of the last [yolo], as Darknet's commands take it [detector.c:test_detector]."""
-    kind = section.text("nms_kind", "default")
-    nms: dict[str, Any] = {"name": kind if kind in NMS else "default"}
-    if kind == "diounms":
+    nms: dict[str, Any] = {"name": nms_kind(section)}
+    if nms["name"] == "diounms":
         nms["beta"] = section.number("beta_nms", 0.6)
     return {**nms, "score_threshold": 0.25, "iou_threshold": 0.45}
+
+
+def nms_kind(section: Section) -> str:
+    """The kind of a [yolo]; one that Darknet does not know is its default [parser.c:parse_yolo]."""
+    kind = section.text("nms_kind", "default")
+    return kind if kind in NMS else "default"
 
 
 def _loss(cfg: Cfg, sections: dict[str, Section]) -> dict[str, Any]:
@@ -210,6 +220,12 @@ def _untrainable(sections: list[Section]) -> str:
 def _loss_of(section: Section) -> dict[str, Any]:
     """Keywords of `zoo.loss.yolo.YoloLoss`, with Darknet's defaults [parser.c:parse_yolo]."""
     box = section.text("iou_loss", "mse")
+    counts, classes = section.integers("counters_per_class"), section.count("classes", 20)
+    if counts and len(counts) != classes:
+        raise section.error(
+            f"counters_per_class has {len(counts)} numbers for classes={classes}",
+            "counters_per_class",
+        )
     return {
         "box": box if box in IOU_LOSSES else "iou",
         "ignore_threshold": section.number("ignore_thresh", 0.5),
@@ -223,7 +239,7 @@ def _loss_of(section: Section) -> dict[str, Any]:
         "objectness_smooth": bool(section.integer("objectness_smooth", 0)),
         "focal": bool(section.integer("focal_loss", 0)),
         # Darknet counts at least one of each class.
-        "class_counts": [max(1, n) for n in section.integers("counters_per_class")] or None,
+        "class_counts": [max(1, n) for n in counts] or None,
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from zoo.layer.normalization import BatchNormalization
 from zoo.registry import LAYERS
 
 
@@ -34,7 +35,7 @@ class Connected(keras.layers.Layer):
             units, use_bias=not normalize, kernel_initializer=initializer, name="dense"
         )
         self.normalization = (
-            keras.layers.BatchNormalization(momentum=0.99, epsilon=1e-5, name="normalization")
+            BatchNormalization(momentum=0.99, epsilon=1e-5, name="normalization")
             if normalize
             else None
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import keras
@@ -135,7 +137,8 @@ def largest(values: Any, k: int) -> Any:
         k: how many.
     """
     batch, number = ops.shape(values)
-    if number < 4 * GROUP * k:
+    # Of a network that is asked for another size the number is a tensor when TensorFlow traces.
+    if not isinstance(number, int) or number < 4 * GROUP * k:
         return ops.sort(top_k(values, k)[1], axis=-1)
     # Zeros at the end fill up the last group: before them there are k that are not less.
     values = ops.pad(values, ((0, 0), (0, -number % GROUP)))
@@ -198,11 +201,26 @@ def check_limits(**limits: int | None) -> None:
     """Refuse limits that let nothing through.
 
     Raises:
-        ZooError: one is below 1.
+        ZooError: one is no whole number, or below 1.
     """
     for key, value in limits.items():
-        if value is not None and value < 1:
-            raise ZooError(f"nms {key}={value}: must be at least 1")
+        if value is not None and (not isinstance(value, Integral) or value < 1):
+            raise ZooError(f"nms {key}={value}: must be a whole number, at least 1")
+
+
+def check_numbers(**numbers: Any) -> None:
+    """Refuse thresholds that are no share, and factors that are not above 0; tensors pass.
+
+    Raises:
+        ZooError: `…_threshold` is not in [0, 1], or another number not positive and finite.
+    """
+    for key, value in numbers.items():
+        if value is None or ops.is_tensor(value):
+            continue
+        share, number = key.endswith("_threshold"), isinstance(value, Real)
+        if not number or not (0 <= value <= 1 if share else 0 < value < math.inf):
+            wanted = "in [0, 1]" if share else "a positive number"
+            raise ZooError(f"nms {key}={value}: must be {wanted}")
 
 
 def check_decay(decay: str) -> None:

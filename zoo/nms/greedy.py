@@ -15,6 +15,7 @@ from zoo.nms.candidates import (
     any_left,
     by_image,
     check_limits,
+    check_numbers,
     detections,
     taken,
 )
@@ -61,11 +62,12 @@ def greedy(
         As `zoo.nms.candidates.detections`, k = `max_detections`.
 
     Raises:
-        ZooError: a limit is below 1.
+        ZooError: a limit is below 1, a threshold not in [0, 1], `beta` not positive.
     """
     check_limits(
         max_candidates=max_candidates, max_detections=max_detections, max_per_class=max_per_class
     )
+    check_numbers(score_threshold=score_threshold, iou_threshold=iou_threshold, beta=beta)
     pool = Pool(
         boxes,
         scores,

@@ -14,6 +14,7 @@ from zoo.nms.candidates import (
     Pool,
     check_decay,
     check_limits,
+    check_numbers,
     detections,
     top_k,
 )
@@ -39,6 +40,7 @@ def fast(
 
     Removes somewhat more than greedy suppression. Arguments and result as `matrix`.
     """
+    check_numbers(score_threshold=score_threshold, iou_threshold=iou_threshold)
     limits = _limits(max_candidates, max_detections, max_per_class)
     rows, seen = _candidates(boxes, scores, score_threshold, max_candidates, multi_label)
     highest = _highest_overlap(rows, class_agnostic)
@@ -81,9 +83,11 @@ def matrix(
         As `zoo.nms.candidates.detections`, with the lowered scores; k = `max_detections`.
 
     Raises:
-        ZooError: there is no such decay, or a limit is below 1.
+        ZooError: there is no such decay, a limit is below 1, `score_threshold` not in [0, 1], or
+            `sigma` not positive.
     """
     check_decay(decay)
+    check_numbers(score_threshold=score_threshold, sigma=sigma)
     limits = _limits(max_candidates, max_detections, max_per_class)
     rows, seen = _candidates(boxes, scores, score_threshold, max_candidates, multi_label)
     highest = _highest_overlap(rows, class_agnostic)[:, None, :]

@@ -6,7 +6,16 @@ from typing import Any
 
 from keras import ops
 
-from zoo.nms.candidates import CLASS, SCORE, Detections, Pool, check_decay, check_limits, detections
+from zoo.nms.candidates import (
+    CLASS,
+    SCORE,
+    Detections,
+    Pool,
+    check_decay,
+    check_limits,
+    check_numbers,
+    detections,
+)
 from zoo.nms.overlap import iou
 
 
@@ -44,12 +53,14 @@ def soft(
         As `zoo.nms.candidates.detections`, with the lowered scores; k = `max_detections`.
 
     Raises:
-        ZooError: there is no such decay, or a limit is below 1.
+        ZooError: there is no such decay, a limit is below 1, a threshold not in [0, 1], or `sigma`
+            not positive.
     """
     check_decay(decay)
     check_limits(
         max_candidates=max_candidates, max_detections=max_detections, max_per_class=max_per_class
     )
+    check_numbers(score_threshold=score_threshold, iou_threshold=iou_threshold, sigma=sigma)
     pool = Pool(
         boxes, scores, size=max_candidates, score_threshold=score_threshold, multi_label=multi_label
     )

@@ -10,10 +10,10 @@ import keras
 
 from zoo import config
 from zoo.darknet.cfg import Section
+from zoo.darknet.importing import anchors_and_masks, nms_kind
 from zoo.darknet.order import darknet_order
 from zoo.darknet.plan import Layer, Plan, Shape
 from zoo.darknet.sections.activations import activation_name
-from zoo.darknet.sections.heads import anchors_of, mask_of
 from zoo.darknet.sections.weighted import strides_of
 from zoo.darknet.weights import cfg_text
 from zoo.errors import ZooError
@@ -80,11 +80,12 @@ def of_layer(convolution: Any) -> dict[str, Any]:
 def _check_heads(detector: Any, plan: Plan) -> None:
     sections, head = [layer.section for layer in plan.of_kind("yolo")], detector.head
     levels = list(head.masks)
-    for section, level in zip(sections, levels, strict=False):
+    anchors, masks = anchors_and_masks(sections)
+    for section, level, mask in zip(sections, levels, masks, strict=False):
         theirs = {
             "classes": section.integer("classes", 20),
-            "mask": mask_of(section),
-            "anchors": anchors_of(section),
+            "mask": mask,
+            "anchors": anchors,
             "scale_x_y": section.number("scale_x_y", 1.0),
             "new_coords": section.integer("new_coords", 0),
         }
@@ -101,8 +102,7 @@ def _check_heads(detector: Any, plan: Plan) -> None:
             f"the model has {len(levels)} heads, {plan.cfg.source} has {len(sections)} [yolo]"
         )
     # Darknet suppresses as its last [yolo] says [detector.c:test_detector].
-    kind = sections[-1].text("nms_kind", "default")
-    name = detector.cfg["nms"]["name"]
+    kind, name = nms_kind(sections[-1]), detector.cfg["nms"]["name"]
     _refuse_difference(sections[-1], {"nms_kind": kind}, {"nms_kind": name}, "the model's NMS")
 
 

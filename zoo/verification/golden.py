@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import supervision as sv
@@ -48,12 +50,12 @@ class Golden:
         path = Path(path)
         try:
             content = path.read_bytes()
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 self._arrays = {key: file[key] for key in file.files}
             self.meta: dict[str, Any] = json.loads(str(self._arrays["meta_json"]))
             types = [str(name) for name in self._arrays["layer_type"]]
             _, height, width = (int(side) for side in self._arrays["input_shape_chw"])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise ZooError(f"reference={path} is no golden file: {error}") from error
         self.name = f"Darknet, golden file {path.name}"
         self.sha256 = hashlib.sha256(content).hexdigest()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -98,9 +99,10 @@ def _from_arrays(
 ) -> Input:
     """The input that an `.npz` has, found by shape and SHA-256."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # NumPy leaves a file open that it opened itself and cannot read.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays: Mapping[str, np.ndarray] = {key: np.squeeze(file[key]) for key in file.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, BadZipFile) as error:
         raise ZooError(f"source={path} cannot be read: {error}") from error
     for key, array in arrays.items():
         if array.shape == (3, *size) and sha256 in (None, sha256_of(array)):

@@ -11,6 +11,7 @@ from typing import Any
 from zoo.darknet.cfg import read_cfg
 from zoo.darknet.plan import plan
 from zoo.data.sample import Source
+from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.evaluation.run import evaluate
 from zoo.verification.alignment import align
@@ -67,8 +68,10 @@ def verify(
 
     Raises:
         ZooError: the model is another network than the cfg's (the first difference is named), or
-            a file cannot be read, or is of another network or input.
+            a file cannot be read, or is of another network or input, or the model is no detector.
     """
+    if not isinstance(detector, Detector):
+        raise ZooError(f"cfg={cfg} is a classifier: zoo.verify compares detectors, with [yolo]")
     golden = None if str(reference) == "opencv" else Golden(reference)
     if golden is not None and data is not None:
         raise ZooError("golden data know one picture: data= needs reference=opencv")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from zoo.darknet.cfg import Section
 from zoo.darknet.plan import Array, Layer, Plan, Shape, name_of
 from zoo.darknet.sections.activations import activation_name
@@ -13,6 +11,7 @@ from zoo.layer.blur import Blur, blurred
 from zoo.layer.connected import Connected
 from zoo.layer.convolution import ConvBN
 from zoo.layer.implicit import Implicit
+from zoo.layer.normalization import BatchNormalization
 
 
 def convolutional(section: Section, plan: Plan) -> Layer:
@@ -113,7 +112,7 @@ def batchnorm(section: Section, plan: Plan) -> Layer:
     shape = plan.shape(plan.last)
 
     def draw(drawn: dict[int, Any], x: Any) -> Any:
-        drawn[section.index] = keras.layers.BatchNormalization(
+        drawn[section.index] = BatchNormalization(
             momentum=0.99, epsilon=1e-5, name=name_of(section)
         )
         return drawn[section.index](x)
