@@ -74,3 +74,11 @@ def test_no_objects():
 def test_unknown_policy():
     with pytest.raises(ZooError, match=r"data\.on_error=skipp is not known; did you mean skip"):
         Lint("pets", "skipp")
+
+
+def test_the_way_to_skip_is_said_once():
+    lint = Lint("pets", "error")
+    with pytest.raises(ZooError) as error, lint.tolerate(), lint.tolerate():
+        raise ZooError("the fault")
+    message = "the fault (data.on_error=skip leaves faulty boxes and images out)"
+    assert str(error.value) == message

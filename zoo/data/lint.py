@@ -19,6 +19,10 @@ OVERHANG = 1.0
 ROUNDING = 0.01
 
 
+class _Stated(ZooError):
+    """A fault of the data whose message is complete."""
+
+
 @dataclass
 class Annotation:
     """One object as its file describes it, unchecked.
@@ -61,7 +65,7 @@ class Lint:
     def fault(self, message: str) -> None:
         """Raise a `ZooError`, or note that something is left out."""
         if self.on_error == "error":
-            raise ZooError(f"{message} (data.on_error=skip leaves faulty boxes and images out)")
+            raise _Stated(f"{message} (data.on_error=skip leaves faulty boxes and images out)")
         self.faults.append(message)
 
     @contextlib.contextmanager
@@ -69,6 +73,8 @@ class Lint:
         """A `ZooError` inside is a fault of the data; the rest of the block is not run."""
         try:
             yield
+        except _Stated:  # from a block inside this one
+            raise
         except ZooError as error:
             self.fault(str(error))
 
