@@ -117,6 +117,8 @@ def test_image_of_another_size(folder):
     ({"images": []}, "has no images"),
     ({"images": None}, "no list 'images'"),
     ({"categories": [{"id": 1}]}, "every category needs `id` and `name`"),
+    ({"categories": [{"id": 1, "name": "ant"}, {"id": 3, "name": "ant"}]}, "are called 'ant'"),
+    ({"categories": [{"id": 1, "name": None}]}, "class 0 is called None"),
 ])  # fmt: skip
 def test_bad_file(tmp_path, changes, message):
     write(tmp_path, (), **changes)

@@ -39,3 +39,8 @@ def test_a_missing_split_and_a_strange_class_are_named(root):
         opened(root, "vall")
     with pytest.raises(ZooError, match="cat"):
         opened(root, class_names=["ant", "bee"])
+
+
+def test_a_text_is_no_list_of_names(root):
+    with pytest.raises(ZooError, match=r"data\.class_names=cat is no list"):
+        opened(root, class_names="cat")

@@ -122,3 +122,9 @@ def test_bccd_is_without_fault(data_dir, split, images):
     source = opened(data_dir / "bccd", train=split)
     assert len(source) == images
     assert source.class_names == ["Platelets", "RBC", "WBC"]
+
+
+@pytest.mark.parametrize("names", [["cat", "cat"], "cat", 3])
+def test_bad_names(tmp_path, names):
+    with pytest.raises(ZooError, match=r"^voc .*(are called 'cat'|is no list)"):
+        opened(write(tmp_path), class_names=names)

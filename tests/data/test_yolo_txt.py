@@ -78,6 +78,11 @@ def test_bad_line(folder, line, message):
     ("names: [ant]\ntrain: pictures", "pictures, split 'train' .*is missing"),
     ("names: [ant]\ntrain: labels", "split 'train' .*is empty"),
     ("names: [ant", "is not YAML"),
+    ("names: [ant, ant]\ntrain: images/train", "several classes are called 'ant'"),
+    ("names: [yes, no]\ntrain: images/train", "class 0 is called True; .* in quotes"),
+    ("names: [ant, null]\ntrain: images/train", "class 1 is called None"),
+    ("names: {0: ant, x: bee}\ntrain: images/train", "needs `names`: .* mapping from 0, 1, 2"),
+    ("names: [ant]\nnc: 3\ntrain: images/train", "says nc=3, but `names` has 1 classes"),
 ])  # fmt: skip
 def test_bad_description(folder, text, message):
     (folder / "data.yaml").write_text(text)
@@ -88,3 +93,18 @@ def test_bad_description(folder, text, message):
 def test_no_description(tmp_path):
     with pytest.raises(ZooError, match=r"has neither data\.yaml nor a Darknet \.data file"):
         opened(tmp_path)
+
+
+def test_numbers_are_names(folder):
+    (folder / "data.yaml").write_text("names: [7, 8]\nnc: 2\ntrain: images/train\n")
+    assert opened(folder).class_names == ["7", "8"]
+
+
+def test_a_path_in_the_home_folder(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    (folder / "data.yaml").write_text(
+        f"path: ~/{folder.name}\nnames: [ant, bee]\ntrain: images/train\n"
+    )
+    (folder / "sub").mkdir()
+    (folder / "data.yaml").rename(folder / "sub" / "data.yaml")
+    assert opened(folder / "sub").id(0) == "images/train/a.png"

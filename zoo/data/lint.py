@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -135,6 +136,26 @@ class Lint:
         if self.faults:
             listing = "".join(f"\n  {fault}" for fault in self.faults)
             LOG.warning("%s: %d faults left out:%s", self.what, len(self.faults), listing)
+
+
+def checked_names(names: Any, what: str) -> list[str]:
+    """Class names as a list; results, and weights of other models, go by name.
+
+    Args:
+        names: as files or a config give them.
+        what: the data set, for messages.
+
+    Raises:
+        ZooError: they are no list of texts, one is empty, or two are the same.
+    """
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise ZooError(f"{what}: data.class_names={names} is no list such as [cat, dog]")
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not name.strip():
+            raise ZooError(f"{what}: class {index} is called {name!r}; give it a name, in quotes")
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ZooError(f"{what}: several classes are called {twice[0]!r}; rename all but one")
+    return list(names)
 
 
 def overhang(box: Sequence[float], size: tuple[int, int]) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.image import image_size, read_image
-from zoo.data.lint import Annotation, Lint
+from zoo.data.lint import Annotation, Lint, checked_names
 from zoo.data.sample import Labels, fingerprint
 from zoo.errors import ZooError
 
@@ -49,26 +49,28 @@ class ImageFiles:
     Args:
         records: the images; each is checked by `lint`.
         lint: what to do with faults; reports here.
-        classes: what the files call a class → its index.
+        classes: what the files call a class → its index; None where they say its name.
         class_names: one name for each class.
         category_ids: COCO's id of each class; by default 1, 2, ….
         open_headers: whether to compare each stated size with the image file now, or when it is
             read. Files without a stated size are always opened.
 
     Raises:
-        ZooError: a fault in the labels or files, or no image at all.
+        ZooError: a fault in the labels or files, names that do not tell the classes apart, or no
+            image at all.
     """
 
     def __init__(
         self,
         records: Iterable[Record],
         lint: Lint,
-        classes: Mapping[Any, int],
+        classes: Mapping[Any, int] | None,
         class_names: Sequence[str],
         category_ids: Sequence[int] | None = None,
         open_headers: bool = True,
     ):
-        self.class_names = list(class_names)
+        self.class_names = checked_names(class_names, lint.what)
+        classes = classes or {name: index for index, name in enumerate(self.class_names)}
         self.category_ids = list(category_ids or range(1, len(self.class_names) + 1))
         self._entries: list[_Entry] = []
         for record in records:

@@ -34,13 +34,12 @@ def folders(
     if split not in splits:
         raise ZooError(f"no split {split!r} in {place}; {nearest(split, splits)}")
     found = {path.name for name in splits for path in (place / name).iterdir() if path.is_dir()}
-    names = list(class_names) if class_names else sorted(found)
     lint = Lint(f"folders {place} {split}", on_error)
     return ImageFiles(
         _records(place / split, lint),
         lint,
-        classes={name: index for index, name in enumerate(names)},
-        class_names=names,
+        classes=None,
+        class_names=class_names or sorted(found),
     )
 
 

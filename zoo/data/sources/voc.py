@@ -37,12 +37,11 @@ def voc(
     folder = existing_folder(root, "voc")
     lint = Lint(f"voc {folder} {split}", on_error)
     stems = _stems(folder, split)
-    names = list(class_names) if class_names else _all_names(folder)
     return ImageFiles(
         _records(folder, stems, lint),
         lint,
-        classes={name: index for index, name in enumerate(names)},
-        class_names=names,
+        classes=None,
+        class_names=class_names or _all_names(folder),
     )
 
 

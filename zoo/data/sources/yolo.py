@@ -81,12 +81,16 @@ def _data_yaml(file: Path) -> _Description:
     except yaml.YAMLError as error:
         raise ZooError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
+    if isinstance(names, dict) and set(names) == set(range(len(names))):
         names = [names[index] for index in range(len(names))]
     if not isinstance(names, list) or not names:
         raise ZooError(f"{file} needs `names`: a list of classes, or a mapping from 0, 1, 2, …")
-    base = file.parent / str(content.get("path") or ".")
-    return _Description(file, [str(name) for name in names], base, content)
+    if str(content.get("nc") or len(names)) != str(len(names)):
+        raise ZooError(f"{file} says nc={content['nc']}, but `names` has {len(names)} classes")
+    # Numbers may be names (of digits); `yes` and `no` without quotes are booleans to YAML.
+    names = [str(name) if type(name) in (int, float) else name for name in names]
+    base = file.parent / Path(str(content.get("path") or ".")).expanduser()
+    return _Description(file, names, base, content)
 
 
 def _darknet_data(file: Path) -> _Description:
