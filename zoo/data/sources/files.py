@@ -73,8 +73,15 @@ class ImageFiles:
         classes = classes or {name: index for index, name in enumerate(self.class_names)}
         self.category_ids = list(category_ids or range(1, len(self.class_names) + 1))
         self._entries: list[_Entry] = []
+        ids = set()
         for record in records:
             with lint.tolerate():
+                if record.id in ids:
+                    raise ZooError(
+                        f"{lint.what}: image {record.id!r} is listed twice, the second time for "
+                        f"{record.path}; remove one of them"
+                    )
+                ids.add(record.id)
                 size = _checked_size(record, open_headers)
                 labels = lint.labels(record.where, size, record.annotations, classes)
                 self._entries.append(_Entry(record.id, record.path, size, labels))
