@@ -108,3 +108,19 @@ def test_a_path_in_the_home_folder(folder, monkeypatch):
     (folder / "sub").mkdir()
     (folder / "data.yaml").rename(folder / "sub" / "data.yaml")
     assert opened(folder / "sub").id(0) == "images/train/a.png"
+
+
+def test_a_link_to_a_folder_of_images_is_followed(folder):
+    images = "images/train"
+    (folder / "more").mkdir()
+    (folder / images / "b.png").rename(folder / "more" / "b.png")
+    (folder / "labels/train/b.txt").rename(folder / "more" / "b.txt")
+    (folder / images / "more").symlink_to(folder / "more")
+    source = opened(folder)
+    assert [source.id(i) for i in range(2)] == [f"{images}/a.png", f"{images}/more/b.png"]
+
+
+def test_images_that_are_not_read_are_counted(folder, caplog):
+    (folder / "images/train/c.gif").write_bytes(b"GIF89a")
+    assert len(opened(folder)) == 2
+    assert "1 files or folders were passed over" in caplog.text and "c.gif" in caplog.text

@@ -50,6 +50,10 @@ class Lint:
     Args:
         what: the data set, for messages.
         on_error: `"error"` raises at the first fault; `"skip"` leaves faulty boxes and images out.
+
+    Attributes:
+        passed_over: files and folders that no image is taken from though they look like it, each
+            with the reason.
     """
 
     what: str
@@ -57,6 +61,7 @@ class Lint:
     faults: list[str] = field(default_factory=list)
     clipped: list[str] = field(default_factory=list)
     specks: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.on_error not in ("error", "skip"):
@@ -122,7 +127,7 @@ class Lint:
         return True
 
     def report(self) -> None:
-        """Say in the log what was clipped, looks odd, or was left out."""
+        """Say in the log what was clipped, looks odd, was passed over or left out."""
         if self.clipped:
             LOG.warning(
                 "%s: %d boxes stuck out of their image by at most %g pixel and were clipped; "
@@ -132,6 +137,11 @@ class Lint:
             LOG.warning(
                 "%s: %d boxes are at most one pixel wide or high and were kept; the first is %s",
                 self.what, len(self.specks), self.specks[0],
+            )  # fmt: skip
+        if self.passed_over:
+            LOG.warning(
+                "%s: %d files or folders were passed over; the first is %s",
+                self.what, len(self.passed_over), self.passed_over[0],
             )  # fmt: skip
         if self.faults:
             listing = "".join(f"\n  {fault}" for fault in self.faults)

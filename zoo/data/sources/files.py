@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,10 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.image import image_size, read_image
+from zoo.data.image import SUFFIXES, image_size, read_image
 from zoo.data.lint import Annotation, Lint, checked_names
 from zoo.data.sample import Labels, fingerprint
 from zoo.errors import ZooError
+
+#: Images that are not read, and that no folder is searched for.
+OTHER_SUFFIXES = (
+    ".avif", ".dng", ".exr", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", ".pbm",
+    ".pgm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -149,6 +156,44 @@ def _compare(path: Path, found: Sequence[int], stated: Sequence[int]) -> None:
             f"image {path} is {found[1]}×{found[0]}, but its labels are for "
             f"{stated[1]}×{stated[0]} (width×height; EXIF orientation applied); replace one of them"
         )
+
+
+def image_files(folder: Path, lint: Lint) -> list[Path]:
+    """The images in a folder and in all below it, sorted; links to folders are followed.
+
+    Noted as passed over are images of formats that are not read, hidden folders (e.g.
+    `.ipynb_checkpoints`), and links to folders that are listed anyway. A folder that cannot be read
+    is a fault.
+    """
+    found, seen = [], set()
+    folders = [folder]
+    links: list[Path] = []  # followed last: a folder that has a path without one goes by that
+    while folders or links:
+        place = (folders or links).pop(0)
+        if (real := os.path.realpath(place)) in seen:
+            lint.passed_over.append(f"{place} (a link to {real}, which is listed)")
+            continue
+        seen.add(real)
+        for name in _names(place, lint):
+            path = place / name
+            if os.path.isdir(path):
+                if name.startswith("."):
+                    lint.passed_over.append(f"{path} (a hidden folder)")
+                else:
+                    (links if path.is_symlink() else folders).append(path)
+            elif path.suffix.lower() in SUFFIXES:
+                found.append(path)
+            elif path.suffix.lower() in OTHER_SUFFIXES:
+                lint.passed_over.append(f"{path} (a format that is not read)")
+    return sorted(found)
+
+
+def _names(folder: Path, lint: Lint) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as error:
+        lint.fault(f"folder {folder} cannot be read: {error.strerror}")
+        return []
 
 
 def read_text(path: Path, what: str) -> str:

@@ -9,9 +9,15 @@ from typing import Any
 
 import yaml
 
-from zoo.data.image import SUFFIXES, image_size
+from zoo.data.image import image_size
 from zoo.data.lint import Annotation, Lint
-from zoo.data.sources.files import ImageFiles, Record, existing_folder, read_text
+from zoo.data.sources.files import (
+    ImageFiles,
+    Record,
+    existing_folder,
+    image_files,
+    read_text,
+)
 from zoo.errors import ZooError, nearest
 
 
@@ -55,7 +61,7 @@ def yolo(
     lint = Lint(f"yolo {described.file} {split}", on_error)
     names = described.class_names
     return ImageFiles(
-        _records(_images(described, split), described.base, missing_labels, lint),
+        _records(_images(described, split, lint), described.base, missing_labels, lint),
         lint,
         classes={index: index for index in range(len(names))},
         class_names=names,
@@ -115,7 +121,7 @@ def _beside(base: Path, path: str) -> Path:
     return next((c for c in candidates if c.exists()), candidates[0])
 
 
-def _images(described: _Description, split: str) -> list[Path]:
+def _images(described: _Description, split: str, lint: Lint) -> list[Path]:
     entry = described.splits.get(split)
     if not entry:
         known = nearest(
@@ -123,16 +129,16 @@ def _images(described: _Description, split: str) -> list[Path]:
         )
         raise ZooError(f"no split {split!r} in {described.file}; {known}")
     paths = [str(path) for path in (entry if isinstance(entry, list) else [entry])]
-    images = [image for path in paths for image in _listed(described, split, path)]
+    images = [image for path in paths for image in _listed(described, split, path, lint)]
     if not images:
         raise ZooError(f"split {split!r} of {described.file} is empty: no images in {entry}")
     return images
 
 
-def _listed(described: _Description, split: str, path: str) -> list[Path]:
+def _listed(described: _Description, split: str, path: str, lint: Lint) -> list[Path]:
     place = _beside(described.base, path)
     if place.is_dir():
-        return sorted(image for image in place.rglob("*") if image.suffix.lower() in SUFFIXES)
+        return image_files(place, lint)
     if not place.is_file():
         raise ZooError(f"{place}, split {split!r} of {described.file}, is missing")
     lines = (line.strip() for line in read_text(place, "list of images").splitlines())
