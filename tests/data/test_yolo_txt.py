@@ -4,6 +4,7 @@ import pytest
 
 from zoo.data.sources import open_source
 from zoo.errors import ZooError
+from zoo.training.data_record import image_digests
 
 YAML = "names: [ant, bee]\ntrain: images/train\nval: images/val\n"
 
@@ -124,3 +125,28 @@ def test_images_that_are_not_read_are_counted(folder, caplog):
     (folder / "images/train/c.gif").write_bytes(b"GIF89a")
     assert len(opened(folder)) == 2
     assert "1 files or folders were passed over" in caplog.text and "c.gif" in caplog.text
+
+
+def test_images_of_one_name_outside_the_folder(folder):
+    """A name alone is the id as long as it is the only one; then a path from the folder is."""
+    for place in "pq":
+        add(folder.parent / place / "a.png", folder.parent / place / "a.txt", "")
+    add(folder.parent / "p" / "c.png", folder.parent / "p" / "c.txt", "")
+    names = f"[{folder.parent}/p, {folder.parent}/q]"
+    (folder / "data.yaml").write_text(f"names: [ant, bee]\ntrain: {names}\n")
+    source = opened(folder)
+    assert [source.id(i) for i in range(3)] == ["../p/a.png", "c.png", "../q/a.png"]
+    assert image_digests(source).keys() == {"../p/a.png", "c.png", "../q/a.png"}
+
+
+def test_an_image_that_is_listed_twice(folder, caplog):
+    (folder / "list.txt").write_text("images/train/a.png\n" * 2 + "images/train/b.png\n")
+    (folder / "data.yaml").write_text("names: [ant, bee]\ntrain: list.txt\n")
+    with pytest.raises(ZooError, match=r"image 'images/train/a\.png' is listed twice"):
+        opened(folder)
+    assert len(opened(folder, on_error="skip")) == 2 and "1 faults left out" in caplog.text
+
+
+def test_labels_with_a_suffix_in_capitals(folder):
+    (folder / "labels/train/a.txt").rename(folder / "labels/train/a.TXT")
+    assert len(opened(folder, missing_labels="background").labels(0)) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,7 +153,7 @@ def _listed(described: _Description, split: str, path: str, lint: Lint) -> list[
 def _records(
     images: Sequence[Path], base: Path, missing_labels: str, lint: Lint
 ) -> Iterator[Record]:
-    for image in images:
+    for image, id in zip(images, _ids(images, base), strict=True):
         with lint.tolerate():
             size = image_size(image)
             file = _label_file(image)
@@ -161,18 +163,28 @@ def _records(
                     "empty one or set data.missing_labels=background"
                 )
             annotations = [] if file is None else _annotations(file, size)
-            id = image.relative_to(base) if image.is_relative_to(base) else image.name
-            yield Record(str(id), image, size, annotations, str(file))
+            yield Record(id, image, size, annotations, str(file))
+
+
+def _ids(images: Sequence[Path], base: Path) -> list[str]:
+    """Paths from `base`; of images outside it their names, if those are theirs alone."""
+    short = [str(i.relative_to(base)) if i.is_relative_to(base) else i.name for i in images]
+    count = Counter(short)
+    return [
+        id if count[id] == 1 else os.path.relpath(image, base)
+        for id, image in zip(short, images, strict=True)
+    ]
 
 
 def _label_file(image: Path) -> Path | None:
     parts = list(image.parts)
-    candidates = [image.with_suffix(".txt")]
+    candidates = [image]
     if "images" in parts:
         last = len(parts) - 1 - parts[::-1].index("images")
         parts[last] = "labels"
-        candidates.insert(0, Path(*parts).with_suffix(".txt"))
-    return next((file for file in candidates if file.is_file()), None)
+        candidates.insert(0, Path(*parts))
+    files = (path.with_suffix(suffix) for path in candidates for suffix in (".txt", ".TXT"))
+    return next((file for file in files if file.is_file()), None)
 
 
 def _annotations(file: Path, size: tuple[int, int]) -> list[Annotation]:
