@@ -203,11 +203,17 @@ def read_text(path: Path, what: str) -> str:
         ZooError: it cannot be read; `what` it is is part of the message.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ZooError(f"{what} {path} cannot be read: {error.strerror}") from error
+        return read_bytes(path, what).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ZooError(f"{what} {path} is not UTF-8 text") from error
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """As `read_text`, for what states its encoding itself."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ZooError(f"{what} {path} cannot be read: {error.strerror}") from error
 
 
 def existing_folder(root: str | Path | None, what: str) -> Path:
