@@ -4,10 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
+from zoo.classifier import BackboneClassifier
 from zoo.data.lint import Lint
 from zoo.data.sources import open_source
 from zoo.data.sources.files import image_files
 from zoo.errors import ZooError
+from zoo.evaluation.classification import accuracy
 
 
 def write(root, name, height=20, width=30):
@@ -103,6 +105,16 @@ def test_links_to_folders_are_followed_once(tmp_path):
     assert len(lint.passed_over) == 3 and all("is listed" in line for line in lint.passed_over)
 
 
+def test_a_classifier_is_evaluated_on_images_of_its_classes_alone(root):
+    backbone = {"name": "cspdarknet_tiny", "stem": 4, "widths": [4, 8, 8]}
+    cfg = {"name": "tiny", "image_size": [64, 64], "backbone": backbone}
+    with pytest.raises(ZooError, match=r"class 'bee', which the model does not know; .* bees"):
+        accuracy(BackboneClassifier(cfg, ["ant", "bees", "cat"]), opened(root))
+    boxes = open_source({"name": "shapes", "held_out": 40, "seed": 1}, "val")
+    with pytest.raises(ZooError, match=r"image 0 has \d boxes; .*data=folders"):
+        accuracy(BackboneClassifier(cfg, boxes.class_names), boxes)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
 def test_a_folder_that_cannot_be_read(root, caplog):
     (root / "train" / "cat").chmod(0)
@@ -112,3 +124,15 @@ def test_a_folder_that_cannot_be_read(root, caplog):
         assert len(opened(root, on_error="skip")) == 1 and "train/cat" in caplog.text
     finally:
         (root / "train" / "cat").chmod(0o755)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+@pytest.mark.parametrize("name", ["folders", "coco_json", "voc"])
+def test_a_root_that_cannot_be_read(root, name):
+    (root / "ImageSets" / "Main").mkdir(parents=True)
+    root.chmod(0)
+    try:
+        with pytest.raises(ZooError, match=rf"^data: {root}.* cannot be read: Permission denied"):
+            open_source({"name": name, "root": str(root)}, "train")
+    finally:
+        root.chmod(0o755)
