@@ -127,6 +127,14 @@ def test_images_that_are_not_read_are_counted(folder, caplog):
     assert "1 files or folders were passed over" in caplog.text and "c.gif" in caplog.text
 
 
+def test_images_that_are_not_read_are_named_where_there_are_no_others(folder, caplog):
+    for image in (folder / "images/train").iterdir():
+        image.rename(image.with_suffix(".gif"))
+    with pytest.raises(ZooError, match=r"split 'train' .*is empty"):
+        opened(folder)
+    assert "2 files or folders were passed over; the first is " in caplog.text
+
+
 def test_images_of_one_name_outside_the_folder(folder):
     """A name alone is the id as long as it is the only one; then a path from the folder is."""
     for place in "pq":

@@ -133,6 +133,7 @@ def _images(described: _Description, split: str, lint: Lint) -> list[Path]:
     paths = [str(path) for path in (entry if isinstance(entry, list) else [entry])]
     images = [image for path in paths for image in _listed(described, split, path, lint)]
     if not images:
+        lint.report()  # perhaps there are some of another format
         raise ZooError(f"split {split!r} of {described.file} is empty: no images in {entry}")
     return images
 
