@@ -80,6 +80,15 @@ def test_fingerprint_sees_a_changed_label(tmp_path):
     ({"bbox": [50, 2, 30, 4]}, "annotation 70: box .* sticks out .* by 20 pixels"),
     ({"bbox": [1, 2, 0, 4]}, "annotation 70: box .* has no area"),
     ({"bbox": [1, 2, 3]}, "annotation 70 needs `bbox` as four numbers"),
+    ({"bbox": "1234"}, r"annotation 70 needs `bbox` \(list\), not '1234'"),
+    ({"bbox": [10**400, 2, 3, 4]}, "annotation 70 needs `bbox` as four numbers"),
+    ({"area": float("nan")}, "annotation 70 has area nan"),
+    ({"area": -1}, "annotation 70 has area -1"),
+    ({"area": 10**400}, "annotation 70 has area 1000"),
+    ({"area": "150"}, "annotation 70 has area '150'"),
+    ({"iscrowd": "0"}, "annotation 70 has iscrowd '0', not 0 or 1"),
+    ({"image_id": [5]}, r"annotation number 0 needs `image_id` \(int or float or str\), not \[5\]"),
+    ({"category_id": [9]}, r"annotation 70 needs `category_id` .*, not \[9\]"),
     ({"category_id": 8}, "annotation 70 is of the unknown class 8; there are: 4, 9"),
     ({"image_id": 8}, "annotation 70 is of the unknown image 8"),
 ])  # fmt: skip
@@ -116,7 +125,13 @@ def test_image_of_another_size(folder):
 @pytest.mark.parametrize("changes, message", [
     ({"images": []}, "has no images"),
     ({"images": None}, "no list 'images'"),
-    ({"categories": [{"id": 1}]}, "every category needs `id` and `name`"),
+    ({"categories": [{"id": 1}]}, r"category number 0 needs `name` \(str\), not None"),
+    ({"categories": [{"id": 1, "name": 7}]}, r"category number 0 needs `name` \(str\), not 7"),
+    ({"categories": [{"id": "1", "name": "ant"}]}, r"number 0 needs `id` \(int\), not '1'"),
+    ({"categories": [None]}, "category number 0 is no mapping: None"),
+    ({"categories": [{"id": 1, "name": "ant"}, {"id": 1, "name": "cup"}]}, "as 'ant' has"),
+    ({"categories": [{"id": 1, "name": "ant"}, {"id": 3, "name": "ant"}]}, "are called 'ant'"),
+    ({"categories": [{"id": 1, "name": ""}]}, "class 0 is called ''"),
 ])  # fmt: skip
 def test_bad_file(tmp_path, changes, message):
     write(tmp_path, (), **changes)
@@ -127,6 +142,9 @@ def test_bad_file(tmp_path, changes, message):
 def test_not_json(folder):
     (folder / "instances.json").write_text("{")
     with pytest.raises(ZooError, match=r"instances\.json is not JSON"):
+        opened(folder)
+    (folder / "instances.json").write_bytes(b"\xff")
+    with pytest.raises(ZooError, match=r"^annotation file .*instances\.json is not UTF-8 text$"):
         opened(folder)
 
 
@@ -146,3 +164,58 @@ def test_coco_mini_is_without_fault(data_dir, split, images, objects):
     assert len(source) == images and source.category_ids[-1] == 90
     if objects:
         assert sum(len(source.labels(i)) for i in range(images)) == objects
+
+
+@pytest.mark.parametrize("entry", [None, [], "text"])
+def test_an_annotation_that_is_no_mapping(tmp_path, caplog, entry):
+    write(tmp_path, [BOX, entry])
+    with pytest.raises(ZooError, match="annotation number 1 is no mapping"):
+        opened(tmp_path)
+    assert len(opened(tmp_path, on_error="skip").labels(0)) == 1
+    assert "1 faults left out" in caplog.text
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"id": [5]}, r"image number 0 needs `id` .*, not \[5\]"),
+    ({"file_name": 5}, r"image number 0 needs `file_name` \(str\), not 5"),
+    ({"height": None}, "image 5 has height None and width 60"),
+    ({"height": "40"}, "image 5 has height '40' and width 60"),
+    ({"width": 0}, "image 5 has height 40 and width 0"),
+    ({"width": 60.5}, "image 5 has height 40 and width 60.5"),
+    ({"width": float("nan")}, "image 5 has height 40 and width nan"),
+    ({"id": 3}, r"coco_json .*: image 3 is listed twice, the second time for .*b\.png"),
+])  # fmt: skip
+def test_bad_image(tmp_path, caplog, change, message):
+    first = {"id": 5, "file_name": "a.png", "height": 40, "width": 60} | change
+    second = {"id": 3, "file_name": "b.png", "height": 40, "width": 60}
+    write(tmp_path, (), images=[first, second])
+    with pytest.raises(ZooError, match=message):
+        opened(tmp_path)
+    assert len(opened(tmp_path, on_error="skip")) == 1 and "1 faults left out" in caplog.text
+
+
+def test_an_image_that_is_no_mapping(tmp_path):
+    write(tmp_path, (), images=[None])
+    with pytest.raises(ZooError, match="image number 0 is no mapping: None"):
+        opened(tmp_path)
+
+
+def test_sizes_are_whole_numbers_or_those_of_the_files(tmp_path):
+    images = [
+        {"id": 5, "file_name": "a.png", "height": 40.0, "width": 60.0},
+        {"id": 3, "file_name": "b.png"},
+    ]
+    source = opened(write(tmp_path, images=images))
+    assert [source.size(i) for i in range(2)] == [(40, 60), (40, 60)]
+    assert all(type(side) is int for side in source.size(0))
+
+
+def test_each_annotation_of_an_unknown_image_is_a_fault(tmp_path, caplog):
+    opened(write(tmp_path, [BOX | {"image_id": 8}] * 5), on_error="skip")
+    assert "5 faults left out" in caplog.text
+
+
+def test_a_number_too_long_to_read(folder):
+    (folder / "instances.json").write_text('{"images": [' + "1" * 5000 + "]}")
+    with pytest.raises(ZooError, match=r"instances\.json is not JSON: Exceeds the limit"):
+        opened(folder)

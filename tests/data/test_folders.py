@@ -1,9 +1,15 @@
+import os
+
 import cv2
 import numpy as np
 import pytest
 
+from zoo.classifier import BackboneClassifier
+from zoo.data.lint import Lint
 from zoo.data.sources import open_source
+from zoo.data.sources.files import image_files
 from zoo.errors import ZooError
+from zoo.evaluation.classification import accuracy
 
 
 def write(root, name, height=20, width=30):
@@ -39,3 +45,94 @@ def test_a_missing_split_and_a_strange_class_are_named(root):
         opened(root, "vall")
     with pytest.raises(ZooError, match="cat"):
         opened(root, class_names=["ant", "bee"])
+
+
+def test_a_text_is_no_list_of_names(root):
+    with pytest.raises(ZooError, match=r"data\.class_names=cat is no list"):
+        opened(root, class_names="cat")
+
+
+def test_an_image_of_a_strange_class_is_left_out_as_a_whole(root, caplog):
+    source = opened(root, class_names=["ant", "bee"], on_error="skip")
+    assert [source.id(index) for index in range(len(source))] == ["ant/2.png"]
+    assert "unknown class 'cat'" in caplog.text
+
+
+def test_folders_inside_that_of_a_class(root):
+    write(root, "train/cat/big/4.png")
+    source = opened(root)
+    assert source.id(2) == "cat/big/4.png" and source.labels(2).classes == [2]
+    assert source.class_names == ["ant", "bee", "cat"]
+
+
+def test_hidden_folders_are_no_classes(root, caplog):
+    write(root, "train/.ipynb_checkpoints/1-checkpoint.png")
+    source = opened(root)
+    assert source.class_names == ["ant", "bee", "cat"] and len(source) == 2
+    assert "1 files or folders were passed over" in caplog.text
+    assert ".ipynb_checkpoints (a hidden folder)" in caplog.text
+
+
+def test_an_image_in_no_folder_of_a_class(root, caplog):
+    write(root, "train/5.png")
+    assert len(opened(root)) == 2
+    assert "train/5.png (in no folder of a class)" in caplog.text
+
+
+def test_images_that_are_not_read_are_counted(root, caplog):
+    for name in ("6.gif", "7.JFIF"):
+        (root / "train" / "cat" / name).write_bytes(b"an image")
+    assert len(opened(root)) == 2
+    assert "folders" in caplog.text and "2 files or folders were passed over" in caplog.text
+    assert "6.gif (a format that is not read)" in caplog.text
+
+
+def test_nothing_is_said_of_sound_folders(root, caplog):
+    opened(root)  # though there is a text file
+    assert not caplog.records
+
+
+def test_links_to_folders_are_followed_once(tmp_path):
+    write(tmp_path, "elsewhere/a.png")
+    write(tmp_path, "images/z/b.png")
+    for link, target in enumerate(("images", "images/z", "elsewhere", "elsewhere")):
+        (tmp_path / "images" / str(link)).symlink_to(tmp_path / target)
+    lint = Lint("links", "error")
+    found = image_files(tmp_path / "images", lint)
+    # the folder z goes by its own name, that elsewhere by the first of its links
+    names = [str(path.relative_to(tmp_path / "images")) for path in found]
+    assert names == ["2/a.png", "z/b.png"]
+    assert len(lint.passed_over) == 3 and all("is listed" in line for line in lint.passed_over)
+
+
+def test_a_classifier_is_evaluated_on_images_of_its_classes_alone(root):
+    backbone = {"name": "cspdarknet_tiny", "stem": 4, "widths": [4, 8, 8]}
+    cfg = {"name": "tiny", "image_size": [64, 64], "backbone": backbone}
+    with pytest.raises(ZooError, match=r"class 'bee', which the model does not know; .* bees"):
+        accuracy(BackboneClassifier(cfg, ["ant", "bees", "cat"]), opened(root))
+    boxes = open_source({"name": "shapes", "held_out": 40, "seed": 1}, "val")
+    with pytest.raises(ZooError, match=r"image 0 has \d boxes; .*data=folders"):
+        accuracy(BackboneClassifier(cfg, boxes.class_names), boxes)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_cannot_be_read(root, caplog):
+    (root / "train" / "cat").chmod(0)
+    try:
+        with pytest.raises(ZooError, match=r"folder .*train/cat cannot be read: Permission denied"):
+            opened(root)
+        assert len(opened(root, on_error="skip")) == 1 and "train/cat" in caplog.text
+    finally:
+        (root / "train" / "cat").chmod(0o755)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+@pytest.mark.parametrize("name", ["folders", "coco_json", "voc"])
+def test_a_root_that_cannot_be_read(root, name):
+    (root / "ImageSets" / "Main").mkdir(parents=True)
+    root.chmod(0)
+    try:
+        with pytest.raises(ZooError, match=rf"^data: {root}.* cannot be read: Permission denied"):
+            open_source({"name": name, "root": str(root)}, "train")
+    finally:
+        root.chmod(0o755)

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from zoo.data.lint import Annotation, Lint
+from zoo.data.lint import Annotation, Lint, checked_names
 from zoo.errors import ZooError
 
 SIZE = (100, 200)  # height, width
@@ -74,3 +74,29 @@ def test_no_objects():
 def test_unknown_policy():
     with pytest.raises(ZooError, match=r"data\.on_error=skipp is not known; did you mean skip"):
         Lint("pets", "skipp")
+
+
+def test_the_way_to_skip_is_said_once():
+    lint = Lint("pets", "error")
+    with pytest.raises(ZooError) as error, lint.tolerate(), lint.tolerate():
+        raise ZooError("the fault")
+    message = "the fault (data.on_error=skip leaves faulty boxes and images out)"
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("names, message", [
+    (["cat", "dog", "cat"], "pets: several classes are called 'cat'; rename"),
+    (["cat", None], "pets: class 1 is called None; give it a name, in quotes"),
+    ([7], "pets: class 0 is called 7"),
+    (["cat", " "], "pets: class 1 is called ' '"),
+    ("cat", "pets: data.class_names=cat is no list"),
+    (3, "pets: data.class_names=3 is no list"),
+    ({0: "cat"}, "pets: data.class_names=.* is no list"),
+])  # fmt: skip
+def test_names_that_do_not_tell_classes_apart(names, message):
+    with pytest.raises(ZooError, match=message):
+        checked_names(names, "pets")
+
+
+def test_names():
+    assert checked_names(("cat", "dog"), "pets") == ["cat", "dog"]

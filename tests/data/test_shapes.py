@@ -3,7 +3,9 @@ import pytest
 
 from zoo.data.sources import open_source
 from zoo.data.sources.drawing import LARGEST, SMALLEST, VISIBLE, arrange
+from zoo.data.sources.shapes import Shapes
 from zoo.errors import ZooError
+from zoo.training.data_record import image_digests
 
 
 def opened(split="train", **keys):
@@ -85,3 +87,15 @@ def test_bad_keys():
         opened(size=[16, 128])
     with pytest.raises(ZooError, match="takes no 'image'; did you mean images"):
         opened(image=3)
+
+
+class OneId(Shapes):
+    """A source whose images all have the same id."""
+
+    def id(self, index):
+        return 0
+
+
+def test_no_image_of_a_repeated_id_is_lost_from_the_record():
+    digests = image_digests(OneId(split="val", held_out=3))
+    assert list(digests) == ["0", "0 #2", "0 #3"]

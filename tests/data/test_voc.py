@@ -122,3 +122,67 @@ def test_bccd_is_without_fault(data_dir, split, images):
     source = opened(data_dir / "bccd", train=split)
     assert len(source) == images
     assert source.class_names == ["Platelets", "RBC", "WBC"]
+
+
+@pytest.mark.parametrize("names", [["cat", "cat"], "cat", 3])
+def test_bad_names(tmp_path, names):
+    with pytest.raises(ZooError, match=r"^voc .*(are called 'cat'|is no list)"):
+        opened(write(tmp_path), class_names=names)
+
+
+@pytest.mark.parametrize("declared, written", [
+    ("ISO-8859-1", "latin-1"),
+    ("UTF-16", "utf-16"),
+    ("UTF-8", "utf-8-sig"),
+    pytest.param("GB2312", "utf-8", id="a tool that says one thing and does another"),
+])  # fmt: skip
+def test_encodings(tmp_path, declared, written):
+    file = write(tmp_path, name="pâté") / "Annotations" / "one.xml"
+    text = f'<?xml version="1.0" encoding="{declared}"?>{file.read_text()}'
+    file.write_bytes(text.encode(written))
+    assert opened(tmp_path).class_names == ["pâté"]
+    assert len(opened(tmp_path, class_names=["pâté"]).labels(0)) == 1
+
+
+@pytest.mark.parametrize("declared", ["GB2312", "unheard-of"])
+def test_an_encoding_that_is_not_known(tmp_path, declared):
+    file = write(tmp_path, name="?") / "Annotations" / "one.xml"
+    text = f'<?xml version="1.0" encoding="{declared}"?>{file.read_text()}'
+    file.write_bytes(text.encode().replace(b"?</name>", b"\xff</name>"))
+    with pytest.raises(ZooError, match=r"one\.xml is not XML: .*encoding"):
+        opened(tmp_path, class_names=["cat"])
+
+
+@pytest.mark.parametrize("stem", ["my image", "image 1"])
+def test_a_stem_with_spaces(tmp_path, stem):
+    source = opened(write(tmp_path, stem=stem))
+    assert (len(source), source.id(0)) == (1, stem)
+
+
+def test_the_second_column_of_a_list_of_one_class(tmp_path):
+    write(tmp_path)
+    (tmp_path / "ImageSets/Main/cat_train.txt").write_text("one -1\n")
+    assert opened(tmp_path, train="cat_train").id(0) == "one"
+
+
+def test_a_folder_with_the_name_of_an_annotation_file(tmp_path):
+    (write(tmp_path) / "Annotations" / "two.xml").mkdir()
+    assert len(opened(tmp_path)) == 1
+    (tmp_path / "ImageSets/Main/train.txt").write_text("two\n")
+    with pytest.raises(ZooError, match=r"two\.xml cannot be read: Is a directory"):
+        opened(tmp_path)
+
+
+def test_two_images_of_one_stem(tmp_path):
+    write(tmp_path)
+    (tmp_path / "JPEGImages" / "one.png").write_bytes(b"another image")
+    with pytest.raises(ZooError, match=r"one\.xml: which image is it of, one\.jpg or one\.png\?"):
+        opened(tmp_path)
+
+
+def test_a_stem_that_is_listed_twice(tmp_path, caplog):
+    write(tmp_path)
+    write(tmp_path)
+    with pytest.raises(ZooError, match=r"^voc .* train: image 'one' is listed twice"):
+        opened(tmp_path)
+    assert len(opened(tmp_path, on_error="skip")) == 1 and "1 faults left out" in caplog.text

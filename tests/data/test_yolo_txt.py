@@ -4,6 +4,7 @@ import pytest
 
 from zoo.data.sources import open_source
 from zoo.errors import ZooError
+from zoo.training.data_record import image_digests
 
 YAML = "names: [ant, bee]\ntrain: images/train\nval: images/val\n"
 
@@ -78,6 +79,11 @@ def test_bad_line(folder, line, message):
     ("names: [ant]\ntrain: pictures", "pictures, split 'train' .*is missing"),
     ("names: [ant]\ntrain: labels", "split 'train' .*is empty"),
     ("names: [ant", "is not YAML"),
+    ("names: [ant, ant]\ntrain: images/train", "several classes are called 'ant'"),
+    ("names: [yes, no]\ntrain: images/train", "class 0 is called True; .* in quotes"),
+    ("names: [ant, null]\ntrain: images/train", "class 1 is called None"),
+    ("names: {0: ant, x: bee}\ntrain: images/train", "needs `names`: .* mapping from 0, 1, 2"),
+    ("names: [ant]\nnc: 3\ntrain: images/train", "says nc=3, but `names` has 1 classes"),
 ])  # fmt: skip
 def test_bad_description(folder, text, message):
     (folder / "data.yaml").write_text(text)
@@ -88,3 +94,67 @@ def test_bad_description(folder, text, message):
 def test_no_description(tmp_path):
     with pytest.raises(ZooError, match=r"has neither data\.yaml nor a Darknet \.data file"):
         opened(tmp_path)
+
+
+def test_numbers_are_names(folder):
+    (folder / "data.yaml").write_text("names: [7, 8]\nnc: 2\ntrain: images/train\n")
+    assert opened(folder).class_names == ["7", "8"]
+
+
+def test_a_path_in_the_home_folder(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    (folder / "data.yaml").write_text(
+        f"path: ~/{folder.name}\nnames: [ant, bee]\ntrain: images/train\n"
+    )
+    (folder / "sub").mkdir()
+    (folder / "data.yaml").rename(folder / "sub" / "data.yaml")
+    assert opened(folder / "sub").id(0) == "images/train/a.png"
+
+
+def test_a_link_to_a_folder_of_images_is_followed(folder):
+    images = "images/train"
+    (folder / "more").mkdir()
+    (folder / images / "b.png").rename(folder / "more" / "b.png")
+    (folder / "labels/train/b.txt").rename(folder / "more" / "b.txt")
+    (folder / images / "more").symlink_to(folder / "more")
+    source = opened(folder)
+    assert [source.id(i) for i in range(2)] == [f"{images}/a.png", f"{images}/more/b.png"]
+
+
+def test_images_that_are_not_read_are_counted(folder, caplog):
+    (folder / "images/train/c.gif").write_bytes(b"GIF89a")
+    assert len(opened(folder)) == 2
+    assert "1 files or folders were passed over" in caplog.text and "c.gif" in caplog.text
+
+
+def test_images_that_are_not_read_are_named_where_there_are_no_others(folder, caplog):
+    for image in (folder / "images/train").iterdir():
+        image.rename(image.with_suffix(".gif"))
+    with pytest.raises(ZooError, match=r"split 'train' .*is empty"):
+        opened(folder)
+    assert "2 files or folders were passed over; the first is " in caplog.text
+
+
+def test_images_of_one_name_outside_the_folder(folder):
+    """A name alone is the id as long as it is the only one; then a path from the folder is."""
+    for place in "pq":
+        add(folder.parent / place / "a.png", folder.parent / place / "a.txt", "")
+    add(folder.parent / "p" / "c.png", folder.parent / "p" / "c.txt", "")
+    names = f"[{folder.parent}/p, {folder.parent}/q]"
+    (folder / "data.yaml").write_text(f"names: [ant, bee]\ntrain: {names}\n")
+    source = opened(folder)
+    assert [source.id(i) for i in range(3)] == ["../p/a.png", "c.png", "../q/a.png"]
+    assert image_digests(source).keys() == {"../p/a.png", "c.png", "../q/a.png"}
+
+
+def test_an_image_that_is_listed_twice(folder, caplog):
+    (folder / "list.txt").write_text("images/train/a.png\n" * 2 + "images/train/b.png\n")
+    (folder / "data.yaml").write_text("names: [ant, bee]\ntrain: list.txt\n")
+    with pytest.raises(ZooError, match=r"image 'images/train/a\.png' is listed twice"):
+        opened(folder)
+    assert len(opened(folder, on_error="skip")) == 2 and "1 faults left out" in caplog.text
+
+
+def test_labels_with_a_suffix_in_capitals(folder):
+    (folder / "labels/train/a.txt").rename(folder / "labels/train/a.TXT")
+    assert len(opened(folder, missing_labels="background").labels(0)) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,10 @@ LOG = logging.getLogger(__name__)
 OVERHANG = 1.0
 #: Overhang that decimal fractions in text files explain, pixels; clipped without a word.
 ROUNDING = 0.01
+
+
+class _Stated(ZooError):
+    """A fault of the data whose message is complete."""
 
 
 @dataclass
@@ -45,6 +50,10 @@ class Lint:
     Args:
         what: the data set, for messages.
         on_error: `"error"` raises at the first fault; `"skip"` leaves faulty boxes and images out.
+
+    Attributes:
+        passed_over: files and folders that no image is taken from though they look like it, each
+            with the reason.
     """
 
     what: str
@@ -52,6 +61,7 @@ class Lint:
     faults: list[str] = field(default_factory=list)
     clipped: list[str] = field(default_factory=list)
     specks: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.on_error not in ("error", "skip"):
@@ -61,7 +71,7 @@ class Lint:
     def fault(self, message: str) -> None:
         """Raise a `ZooError`, or note that something is left out."""
         if self.on_error == "error":
-            raise ZooError(f"{message} (data.on_error=skip leaves faulty boxes and images out)")
+            raise _Stated(f"{message} (data.on_error=skip leaves faulty boxes and images out)")
         self.faults.append(message)
 
     @contextlib.contextmanager
@@ -69,6 +79,8 @@ class Lint:
         """A `ZooError` inside is a fault of the data; the rest of the block is not run."""
         try:
             yield
+        except _Stated:  # from a block inside this one
+            raise
         except ZooError as error:
             self.fault(str(error))
 
@@ -115,7 +127,7 @@ class Lint:
         return True
 
     def report(self) -> None:
-        """Say in the log what was clipped, looks odd, or was left out."""
+        """Say in the log what was clipped, looks odd, was passed over or left out."""
         if self.clipped:
             LOG.warning(
                 "%s: %d boxes stuck out of their image by at most %g pixel and were clipped; "
@@ -126,9 +138,34 @@ class Lint:
                 "%s: %d boxes are at most one pixel wide or high and were kept; the first is %s",
                 self.what, len(self.specks), self.specks[0],
             )  # fmt: skip
+        if self.passed_over:
+            LOG.warning(
+                "%s: %d files or folders were passed over; the first is %s",
+                self.what, len(self.passed_over), self.passed_over[0],
+            )  # fmt: skip
         if self.faults:
             listing = "".join(f"\n  {fault}" for fault in self.faults)
             LOG.warning("%s: %d faults left out:%s", self.what, len(self.faults), listing)
+
+
+def checked_names(names: Any, what: str) -> list[str]:
+    """Class names as a list; results, and weights of other models, go by name.
+
+    Args:
+        names: as files or a config give them.
+        what: the data set, for messages.
+
+    Raises:
+        ZooError: they are no list of texts, one is empty, or two are the same.
+    """
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise ZooError(f"{what}: data.class_names={names} is no list such as [cat, dog]")
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not name.strip():
+            raise ZooError(f"{what}: class {index} is called {name!r}; give it a name, in quotes")
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ZooError(f"{what}: several classes are called {twice[0]!r}; rename all but one")
+    return list(names)
 
 
 def overhang(box: Sequence[float], size: tuple[int, int]) -> float:

@@ -10,6 +10,7 @@ from keras import ops
 
 from zoo.data.loader import evaluation_batches
 from zoo.data.sample import Source
+from zoo.errors import ZooError, nearest
 
 
 def accuracy(
@@ -22,7 +23,20 @@ def accuracy(
         source: images with one box each, whose class is the image's; classes go by name.
         batch_size: images in one forward pass.
         between: called after each batch; what it raises ends the evaluation.
+
+    Raises:
+        ZooError: a class that the model does not know, or an image without one class.
     """
+    for name in source.class_names:
+        if name not in model.class_names:
+            hint = nearest(name, model.class_names)
+            raise ZooError(f"the data has class {name!r}, which the model does not know; {hint}")
+    for index in range(len(source)):
+        if (count := len(source.labels(index))) != 1:
+            raise ZooError(
+                f"image {source.id(index)!r} has {count} boxes; a classifier is evaluated on data "
+                "with one class an image: data=folders or data=tfds_classes"
+            )
     names = [model.class_names.index(name) for name in source.class_names]
     ranks = []
     for images, indices, _ in evaluation_batches(

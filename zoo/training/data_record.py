@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,12 +37,19 @@ def summary(source: Source, digests: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def image_digests(source: Source) -> dict[str, list[str | None]]:
-    """For each id the SHA-256 of its labels, and of its file where it is one; 16 digits each."""
+    """For each id the SHA-256 of its labels, and of its file where it is one; 16 digits each.
+
+    Where a source has an id several times, the second is called `"ID #2"`, and so on.
+    """
     with ThreadPoolExecutor() as pool:  # hashing lets other threads run
         files = list(pool.map(lambda index: _file(source, index), range(len(source))))
-    return {
-        str(source.id(index)): [_labels(source, index), file] for index, file in enumerate(files)
-    }
+    digests, count = {}, Counter[str]()
+    for index, file in enumerate(files):
+        id = str(source.id(index))
+        count[id] += 1
+        name = id if count[id] == 1 else f"{id} #{count[id]}"
+        digests[name] = [_labels(source, index), file]
+    return digests
 
 
 def _labels(source: Source, index: int) -> str:

@@ -25,9 +25,12 @@ def open_source(data: Mapping[str, Any], split: str) -> Source:
         split: `"train"`, `"val"` or `"test"`.
 
     Raises:
-        ZooError: no such role, or the source finds a fault in its files.
+        ZooError: no such role, files that may not be read, or the source finds a fault in them.
     """
     if split not in SPLITS:
         raise ZooError(f"no split {split!r}; {nearest(split, SPLITS)}")
     cfg = {key: value for key, value in data.items() if key not in (*SPLITS, *LOADER_KEYS)}
-    return building.build("dataset", cfg, split=data.get(split) or split)
+    try:
+        return building.build("dataset", cfg, split=data.get(split) or split)
+    except PermissionError as error:
+        raise ZooError(f"data: {error.filename} cannot be read: {error.strerror}") from error

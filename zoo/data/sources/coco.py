@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from zoo.data.lint import Annotation, Lint
 from zoo.data.sources.files import ImageFiles, Record, existing_folder, read_text
 from zoo.errors import ZooError
+
+#: What may tell images apart, and refer to them and to categories.
+ID = (int, float, str)
+LARGEST_AREA = float(np.finfo(np.float32).max)  # pixels², of `Labels`
 
 
 def coco_json(
@@ -46,10 +52,7 @@ def coco_json(
     file, image_folder = _locate(folder, split, annotations, images)
     content = _parse(file)
     lint = Lint(f"coco_json {file}", on_error)
-    try:
-        names = {category["id"]: category["name"] for category in content["categories"]}
-    except (KeyError, TypeError) as error:
-        raise ZooError(f"{file}: every category needs `id` and `name`") from error
+    names = _category_names(content["categories"], file)
     ids = sorted(names)
     return ImageFiles(
         _records(content, file, image_folder, lint),
@@ -78,9 +81,10 @@ def _locate(root: Path, split: str, annotations: str, images: str) -> tuple[Path
 
 
 def _parse(file: Path) -> dict[str, Any]:
+    text = read_text(file, "annotation file")
     try:
-        content = json.loads(read_text(file, "annotation file"))
-    except json.JSONDecodeError as error:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:  # besides: thousands of digits, of brackets
         raise ZooError(f"{file} is not JSON: {error}") from error
     for key in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
@@ -88,36 +92,81 @@ def _parse(file: Path) -> dict[str, Any]:
     return content
 
 
+def _category_names(categories: Iterable[Any], file: Path) -> dict[int, str]:
+    names: dict[int, str] = {}
+    for number, category in enumerate(categories):
+        where = f"{file}: category number {number}"
+        _check(category, where, id=(int,), name=(str,))
+        id, name = category["id"], category["name"]
+        if id in names:
+            raise ZooError(f"{where} has the id {id}, as {names[id]!r} has; give it another")
+        names[id] = name
+    return names
+
+
+def _check(entry: Any, where: str, **types: tuple[type, ...]) -> None:
+    """Raise a `ZooError` unless `entry` is a mapping with values of these types."""
+    if not isinstance(entry, dict):
+        raise ZooError(f"{where} is no mapping: {entry!r}")
+    for key, allowed in types.items():
+        if type(entry.get(key)) not in allowed:  # True, an int to isinstance, is no id
+            known = " or ".join(type.__name__ for type in allowed)
+            raise ZooError(f"{where} needs `{key}` ({known}), not {entry.get(key)!r}")
+
+
 def _records(content: Mapping[str, Any], file: Path, folder: Path, lint: Lint) -> Iterator[Record]:
     objects = defaultdict(list)
-    for annotation in content["annotations"]:
-        objects[annotation.get("image_id")].append(annotation)
+    for number, annotation in enumerate(content["annotations"]):
+        with lint.tolerate():
+            _check(annotation, f"{file}: annotation number {number}", image_id=ID)
+            objects[annotation["image_id"]].append(annotation)
     seen = set()
     for number, image in enumerate(content["images"]):
         with lint.tolerate():
-            id, name = image.get("id"), image.get("file_name")
-            if id is None or name is None:
-                raise ZooError(f"{file}: image number {number} needs `id` and `file_name`")
-            if id in seen:
-                raise ZooError(f"{file}: image id {id} occurs twice")
+            _check(image, f"{file}: image number {number}", id=ID, file_name=(str,))
+            id, path = image["id"], folder / image["file_name"]
             seen.add(id)
-            if not os.path.isfile(folder / name):
-                raise ZooError(f"image {folder / name} of {file} is missing")
-            size = (image["height"], image["width"]) if "height" in image else None
-            annotations = [_annotation(a, lint, file) for a in objects.pop(id, ())]
-            yield Record(id, folder / name, size, [a for a in annotations if a], str(file))
+            if not os.path.isfile(path):
+                raise ZooError(f"image {path} of {file} is missing")
+            size = _size(image, f"{file}: image {id}")
+            annotations = list(_annotations(objects[id], file, lint))
+            yield Record(id, path, size, annotations, str(file))
     for id, orphans in objects.items():
-        if id not in seen:
-            lint.fault(f"{file}: annotation {orphans[0].get('id')} is of the unknown image {id!r}")
+        for orphan in orphans if id not in seen else ():
+            lint.fault(f"{file}: annotation {orphan.get('id')} is of the unknown image {id!r}")
 
 
-def _annotation(a: Mapping[str, Any], lint: Lint, file: Path) -> Annotation | None:
-    where = f"annotation {a.get('id')}"
+def _size(image: Mapping[str, Any], where: str) -> tuple[int, int] | None:
+    """The stated height and width, if any; some tools write whole numbers as 640.0."""
+    sides: tuple[Any, Any] = image.get("height"), image.get("width")
+    if sides == (None, None):
+        return None
+    if not all(type(side) in (int, float) and side >= 1 and side % 1 == 0 for side in sides):
+        raise ZooError(
+            f"{where} has height {sides[0]!r} and width {sides[1]!r}; state both in whole pixels, "
+            "or neither"
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def _annotations(objects: Iterable[Any], file: Path, lint: Lint) -> Iterator[Annotation]:
+    for a in objects:
+        with lint.tolerate():
+            yield _annotation(a, f"annotation {a.get('id')}", file)
+
+
+def _annotation(a: Mapping[str, Any], where: str, file: Path) -> Annotation:
+    _check(a, f"{file}: {where}", category_id=ID, bbox=(list,))
     try:
         x, y, width, height = map(float, a["bbox"])
-        area = None if a.get("area") is None else float(a["area"])
-    except (KeyError, TypeError, ValueError):
-        lint.fault(f"{file}: {where} needs `bbox` as four numbers x, y, width, height")
-        return None
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ZooError(
+            f"{file}: {where} needs `bbox` as four numbers x, y, width, height"
+        ) from error
+    area, crowd = a.get("area"), a.get("iscrowd")
+    if area is not None and not (type(area) in (int, float) and 0 <= area <= LARGEST_AREA):
+        raise ZooError(f"{file}: {where} has area {area!r}; state pixels², or none for the box's")
+    if crowd not in (None, 0, 1):
+        raise ZooError(f"{file}: {where} has iscrowd {crowd!r}, not 0 or 1")
     box = (x, y, x + width, y + height)
-    return Annotation(box, a.get("category_id"), where, bool(a.get("iscrowd", 0)), area)
+    return Annotation(box, a["category_id"], where, bool(crowd), area)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,10 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.image import image_size, read_image
-from zoo.data.lint import Annotation, Lint
+from zoo.data.image import SUFFIXES, image_size, read_image
+from zoo.data.lint import Annotation, Lint, checked_names
 from zoo.data.sample import Labels, fingerprint
 from zoo.errors import ZooError
+
+#: Images that are not read, and that no folder is searched for.
+OTHER_SUFFIXES = (
+    ".avif", ".dng", ".exr", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", ".pbm",
+    ".pgm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,30 +56,39 @@ class ImageFiles:
     Args:
         records: the images; each is checked by `lint`.
         lint: what to do with faults; reports here.
-        classes: what the files call a class → its index.
+        classes: what the files call a class → its index; None where they say its name.
         class_names: one name for each class.
         category_ids: COCO's id of each class; by default 1, 2, ….
         open_headers: whether to compare each stated size with the image file now, or when it is
             read. Files without a stated size are always opened.
 
     Raises:
-        ZooError: a fault in the labels or files, or no image at all.
+        ZooError: a fault in the labels or files, names that do not tell the classes apart, or no
+            image at all.
     """
 
     def __init__(
         self,
         records: Iterable[Record],
         lint: Lint,
-        classes: Mapping[Any, int],
+        classes: Mapping[Any, int] | None,
         class_names: Sequence[str],
         category_ids: Sequence[int] | None = None,
         open_headers: bool = True,
     ):
-        self.class_names = list(class_names)
+        self.class_names = checked_names(class_names, lint.what)
+        classes = classes or {name: index for index, name in enumerate(self.class_names)}
         self.category_ids = list(category_ids or range(1, len(self.class_names) + 1))
         self._entries: list[_Entry] = []
+        ids = set()
         for record in records:
             with lint.tolerate():
+                if record.id in ids:
+                    raise ZooError(
+                        f"{lint.what}: image {record.id!r} is listed twice, the second time for "
+                        f"{record.path}; remove one of them"
+                    )
+                ids.add(record.id)
                 size = _checked_size(record, open_headers)
                 labels = lint.labels(record.where, size, record.annotations, classes)
                 self._entries.append(_Entry(record.id, record.path, size, labels))
@@ -142,6 +158,44 @@ def _compare(path: Path, found: Sequence[int], stated: Sequence[int]) -> None:
         )
 
 
+def image_files(folder: Path, lint: Lint) -> list[Path]:
+    """The images in a folder and in all below it, sorted; links to folders are followed.
+
+    Noted as passed over are images of formats that are not read, hidden folders (e.g.
+    `.ipynb_checkpoints`), and links to folders that are listed anyway. A folder that cannot be read
+    is a fault.
+    """
+    found, seen = [], set()
+    folders = [folder]
+    links: list[Path] = []  # followed last: a folder that has a path without one goes by that
+    while folders or links:
+        place = (folders or links).pop(0)
+        if (real := os.path.realpath(place)) in seen:
+            lint.passed_over.append(f"{place} (a link to {real}, which is listed)")
+            continue
+        seen.add(real)
+        for name in _names(place, lint):
+            path = place / name
+            if os.path.isdir(path):
+                if name.startswith("."):
+                    lint.passed_over.append(f"{path} (a hidden folder)")
+                else:
+                    (links if path.is_symlink() else folders).append(path)
+            elif path.suffix.lower() in SUFFIXES:
+                found.append(path)
+            elif path.suffix.lower() in OTHER_SUFFIXES:
+                lint.passed_over.append(f"{path} (a format that is not read)")
+    return sorted(found)
+
+
+def _names(folder: Path, lint: Lint) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as error:
+        lint.fault(f"folder {folder} cannot be read: {error.strerror}")
+        return []
+
+
 def read_text(path: Path, what: str) -> str:
     """The text of an annotation file.
 
@@ -149,11 +203,17 @@ def read_text(path: Path, what: str) -> str:
         ZooError: it cannot be read; `what` it is is part of the message.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ZooError(f"{what} {path} cannot be read: {error.strerror}") from error
+        return read_bytes(path, what).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ZooError(f"{what} {path} is not UTF-8 text") from error
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """As `read_text`, for what states its encoding itself."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ZooError(f"{what} {path} cannot be read: {error.strerror}") from error
 
 
 def existing_folder(root: str | Path | None, what: str) -> Path:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from zoo.data.image import SUFFIXES, image_size
+from zoo.data.image import image_size
 from zoo.data.lint import Annotation, Lint
-from zoo.data.sources.files import ImageFiles, Record, existing_folder
+from zoo.data.sources.files import ImageFiles, Record, existing_folder, image_files
 from zoo.errors import ZooError, nearest
 
 
@@ -20,6 +20,8 @@ def folders(
 ) -> ImageFiles:
     """Images in `root/split/class/`; the class of an image is that of a box over all of it.
 
+    Images in folders inside that of a class are of this class too; hidden folders are none.
+
     Args:
         root: the folder that holds the splits.
         split: name of a folder in it, e.g. `"train"`.
@@ -27,29 +29,40 @@ def folders(
         on_error: `"error"` or `"skip"`.
 
     Raises:
-        ZooError: no such folder, or an image that cannot be decoded.
+        ZooError: no such folder, a folder of a class that `class_names` lacks, or an image that
+            cannot be decoded.
     """
     place = existing_folder(root, "folders")
-    splits = [path.name for path in place.iterdir() if path.is_dir()]
+    splits = _subfolders(place)
     if split not in splits:
         raise ZooError(f"no split {split!r} in {place}; {nearest(split, splits)}")
-    found = {path.name for name in splits for path in (place / name).iterdir() if path.is_dir()}
-    names = list(class_names) if class_names else sorted(found)
+    found = {name for other in splits for name in _subfolders(place / other)}
+    names = class_names or sorted(found)
     lint = Lint(f"folders {place} {split}", on_error)
     return ImageFiles(
-        _records(place / split, lint),
+        _records(place / split, names, lint),
         lint,
-        classes={name: index for index, name in enumerate(names)},
+        classes=None,
         class_names=names,
     )
 
 
-def _records(folder: Path, lint: Lint) -> Iterator[Record]:
-    for path in sorted(folder.glob("*/*")):
-        if path.suffix.lower() in SUFFIXES:
-            with lint.tolerate():
-                height, width = image_size(path)
-                whole = Annotation((0, 0, width, height), path.parent.name, "the image")
-                yield Record(
-                    f"{path.parent.name}/{path.name}", path, (height, width), [whole], str(path)
-                )
+def _subfolders(folder: Path) -> list[str]:
+    return [p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
+
+
+def _records(folder: Path, names: Sequence[str], lint: Lint) -> Iterator[Record]:
+    known = set(names)
+    for path in image_files(folder, lint):
+        name = path.relative_to(folder)
+        if len(name.parts) == 1:
+            lint.passed_over.append(f"{path} (in no folder of a class)")
+            continue
+        category = name.parts[0]
+        with lint.tolerate():
+            if category not in known:  # left to `lint`, the image would stay, without its class
+                hint = nearest(category, known)
+                raise ZooError(f"image {path} is of the unknown class {category!r}; {hint}")
+            height, width = image_size(path)
+            whole = Annotation((0, 0, width, height), category, "the image")
+            yield Record(name.as_posix(), path, (height, width), [whole], str(path))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.image import decode_image, encoded_size
-from zoo.data.lint import Annotation, Lint
+from zoo.data.lint import Annotation, Lint, checked_names
 from zoo.data.sample import Labels, fingerprint
 from zoo.errors import ZooError, nearest
 
@@ -49,7 +49,7 @@ class Tfds:
         self._folder = prepared(builder, root)
         self._records, info = _open(self._folder, split, builder, root)
         self._what = f"tfds {builder} {split}"
-        self.class_names = self._names(info.features)
+        self.class_names = checked_names(self._names(info.features), self._what)
         coco = builder.startswith("coco") and len(self.class_names) == len(COCO_IDS)
         self.category_ids = COCO_IDS if coco else list(range(1, len(self.class_names) + 1))
         self._split = split

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 from zoo.data.image import SUFFIXES
 from zoo.data.lint import Annotation, Lint
-from zoo.data.sources.files import ImageFiles, Record, existing_folder, read_text
+from zoo.data.sources.files import ImageFiles, Record, existing_folder, read_bytes, read_text
 from zoo.errors import ZooError, nearest
 
 
@@ -37,12 +39,11 @@ def voc(
     folder = existing_folder(root, "voc")
     lint = Lint(f"voc {folder} {split}", on_error)
     stems = _stems(folder, split)
-    names = list(class_names) if class_names else _all_names(folder)
     return ImageFiles(
         _records(folder, stems, lint),
         lint,
-        classes={name: index for index, name in enumerate(names)},
-        class_names=names,
+        classes=None,
+        class_names=class_names or _all_names(folder),
     )
 
 
@@ -52,11 +53,18 @@ def _stems(root: Path, split: str) -> list[str]:
     if not file.is_file():
         known = nearest(split, (path.stem for path in lists.glob("*.txt")))
         raise ZooError(f"no split {split!r} in {lists}; {known}")
-    # A second column (1, 0 or -1 in lists of one class) is not about detection.
-    stems = [line.split()[0] for line in read_text(file, "split").splitlines() if line.strip()]
+    lines = [line.strip() for line in read_text(file, "split").splitlines()]
+    stems = [_stem(line, root / "Annotations") for line in lines if line]
     if not stems:
         raise ZooError(f"split {file} is empty")
     return stems
+
+
+def _stem(line: str, annotations: Path) -> str:
+    # A second column (1, 0 or -1 in lists of one class) is not about detection; but a name may have
+    # spaces, and end like one.
+    whole = (annotations / f"{line}.xml").is_file()
+    return line if whole else re.sub(r"\s+(-1|0|1)$", "", line)
 
 
 def _all_names(root: Path) -> list[str]:
@@ -70,34 +78,41 @@ def _all_names(root: Path) -> list[str]:
 
 def _objects(file: Path) -> list[ElementTree.Element]:
     try:
-        return ElementTree.parse(file).getroot().findall("object")
-    except ElementTree.ParseError:
+        return _parse(file).findall("object")
+    except ZooError:
         return []  # reported by name when its own split is opened
 
 
 def _records(root: Path, stems: Sequence[str], lint: Lint) -> Iterator[Record]:
-    images = {
-        path.stem: path
-        for path in (root / "JPEGImages").glob("*")
-        if path.suffix.lower() in SUFFIXES
-    }
+    images = defaultdict(list)
+    for path in sorted((root / "JPEGImages").glob("*")):
+        if path.suffix.lower() in SUFFIXES:
+            images[path.stem].append(path)
     for stem in stems:
         with lint.tolerate():
             file = root / "Annotations" / f"{stem}.xml"
             tree = _parse(file)
             if stem not in images:
                 raise ZooError(f"image {root / 'JPEGImages' / stem}.jpg of {file} is missing")
+            if len(images[stem]) > 1:
+                names = " or ".join(path.name for path in images[stem])
+                raise ZooError(f"{file}: which image is it of, {names}? remove the others")
             annotations = [
                 _annotation(obj, f"object {number}", file)
                 for number, obj in enumerate(tree.findall("object"), 1)
             ]
-            yield Record(stem, images[stem], _size(tree), annotations, str(file))
+            yield Record(stem, images[stem][0], _size(tree), annotations, str(file))
 
 
 def _parse(file: Path) -> ElementTree.Element:
+    data = read_bytes(file, "annotation file")
     try:
-        return ElementTree.fromstring(read_text(file, "annotation file"))
-    except ElementTree.ParseError as error:
+        content: str | bytes = data.decode("utf-8-sig")  # some tools declare what they do not write
+    except UnicodeDecodeError:
+        content = data
+    try:
+        return ElementTree.fromstring(content)
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # the latter: of encodings
         raise ZooError(f"{file} is not XML: {error}") from error
 
 

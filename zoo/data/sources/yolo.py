@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +11,15 @@ from typing import Any
 
 import yaml
 
-from zoo.data.image import SUFFIXES, image_size
+from zoo.data.image import image_size
 from zoo.data.lint import Annotation, Lint
-from zoo.data.sources.files import ImageFiles, Record, existing_folder, read_text
+from zoo.data.sources.files import (
+    ImageFiles,
+    Record,
+    existing_folder,
+    image_files,
+    read_text,
+)
 from zoo.errors import ZooError, nearest
 
 
@@ -55,7 +63,7 @@ def yolo(
     lint = Lint(f"yolo {described.file} {split}", on_error)
     names = described.class_names
     return ImageFiles(
-        _records(_images(described, split), described.base, missing_labels, lint),
+        _records(_images(described, split, lint), described.base, missing_labels, lint),
         lint,
         classes={index: index for index in range(len(names))},
         class_names=names,
@@ -81,12 +89,16 @@ def _data_yaml(file: Path) -> _Description:
     except yaml.YAMLError as error:
         raise ZooError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
+    if isinstance(names, dict) and set(names) == set(range(len(names))):
         names = [names[index] for index in range(len(names))]
     if not isinstance(names, list) or not names:
         raise ZooError(f"{file} needs `names`: a list of classes, or a mapping from 0, 1, 2, …")
-    base = file.parent / str(content.get("path") or ".")
-    return _Description(file, [str(name) for name in names], base, content)
+    if str(content.get("nc") or len(names)) != str(len(names)):
+        raise ZooError(f"{file} says nc={content['nc']}, but `names` has {len(names)} classes")
+    # Numbers may be names (of digits); `yes` and `no` without quotes are booleans to YAML.
+    names = [str(name) if type(name) in (int, float) else name for name in names]
+    base = file.parent / Path(str(content.get("path") or ".")).expanduser()
+    return _Description(file, names, base, content)
 
 
 def _darknet_data(file: Path) -> _Description:
@@ -111,7 +123,7 @@ def _beside(base: Path, path: str) -> Path:
     return next((c for c in candidates if c.exists()), candidates[0])
 
 
-def _images(described: _Description, split: str) -> list[Path]:
+def _images(described: _Description, split: str, lint: Lint) -> list[Path]:
     entry = described.splits.get(split)
     if not entry:
         known = nearest(
@@ -119,16 +131,17 @@ def _images(described: _Description, split: str) -> list[Path]:
         )
         raise ZooError(f"no split {split!r} in {described.file}; {known}")
     paths = [str(path) for path in (entry if isinstance(entry, list) else [entry])]
-    images = [image for path in paths for image in _listed(described, split, path)]
+    images = [image for path in paths for image in _listed(described, split, path, lint)]
     if not images:
+        lint.report()  # perhaps there are some of another format
         raise ZooError(f"split {split!r} of {described.file} is empty: no images in {entry}")
     return images
 
 
-def _listed(described: _Description, split: str, path: str) -> list[Path]:
+def _listed(described: _Description, split: str, path: str, lint: Lint) -> list[Path]:
     place = _beside(described.base, path)
     if place.is_dir():
-        return sorted(image for image in place.rglob("*") if image.suffix.lower() in SUFFIXES)
+        return image_files(place, lint)
     if not place.is_file():
         raise ZooError(f"{place}, split {split!r} of {described.file}, is missing")
     lines = (line.strip() for line in read_text(place, "list of images").splitlines())
@@ -141,7 +154,7 @@ def _listed(described: _Description, split: str, path: str) -> list[Path]:
 def _records(
     images: Sequence[Path], base: Path, missing_labels: str, lint: Lint
 ) -> Iterator[Record]:
-    for image in images:
+    for image, id in zip(images, _ids(images, base), strict=True):
         with lint.tolerate():
             size = image_size(image)
             file = _label_file(image)
@@ -151,18 +164,28 @@ def _records(
                     "empty one or set data.missing_labels=background"
                 )
             annotations = [] if file is None else _annotations(file, size)
-            id = image.relative_to(base) if image.is_relative_to(base) else image.name
-            yield Record(str(id), image, size, annotations, str(file))
+            yield Record(id, image, size, annotations, str(file))
+
+
+def _ids(images: Sequence[Path], base: Path) -> list[str]:
+    """Paths from `base`; of images outside it their names, if those are theirs alone."""
+    short = [str(i.relative_to(base)) if i.is_relative_to(base) else i.name for i in images]
+    count = Counter(short)
+    return [
+        id if count[id] == 1 else os.path.relpath(image, base)
+        for id, image in zip(short, images, strict=True)
+    ]
 
 
 def _label_file(image: Path) -> Path | None:
     parts = list(image.parts)
-    candidates = [image.with_suffix(".txt")]
+    candidates = [image]
     if "images" in parts:
         last = len(parts) - 1 - parts[::-1].index("images")
         parts[last] = "labels"
-        candidates.insert(0, Path(*parts).with_suffix(".txt"))
-    return next((file for file in candidates if file.is_file()), None)
+        candidates.insert(0, Path(*parts))
+    files = (path.with_suffix(suffix) for path in candidates for suffix in (".txt", ".TXT"))
+    return next((file for file in files if file.is_file()), None)
 
 
 def _annotations(file: Path, size: tuple[int, int]) -> list[Annotation]:
