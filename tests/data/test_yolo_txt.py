@@ -147,12 +147,13 @@ def test_images_of_one_name_outside_the_folder(folder):
     assert image_digests(source).keys() == {"../p/a.png", "c.png", "../q/a.png"}
 
 
-def test_an_image_that_is_listed_twice(folder, caplog):
-    (folder / "list.txt").write_text("images/train/a.png\n" * 2 + "images/train/b.png\n")
+def test_an_image_that_is_listed_twice_is_seen_twice(folder):
+    (folder / "list.txt").write_text("images/train/a.png\nimages/train/b.png\n" * 2)
     (folder / "data.yaml").write_text("names: [ant, bee]\ntrain: list.txt\n")
-    with pytest.raises(ZooError, match=r"image 'images/train/a\.png' is listed twice"):
-        opened(folder)
-    assert len(opened(folder, on_error="skip")) == 2 and "1 faults left out" in caplog.text
+    source = opened(folder)
+    ids = [source.id(index) for index in range(len(source))]
+    again = ["images/train/a.png #2", "images/train/b.png #2"]
+    assert ids == ["images/train/a.png", "images/train/b.png", *again]
 
 
 def test_labels_with_a_suffix_in_capitals(folder):

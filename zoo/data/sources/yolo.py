@@ -168,13 +168,18 @@ def _records(
 
 
 def _ids(images: Sequence[Path], base: Path) -> list[str]:
-    """Paths from `base`; of images outside it their names, if those are theirs alone."""
+    """Paths from `base`; of images outside it their names, if those are theirs alone.
+
+    A list may repeat images, which are then seen more often: those are `"ID #2"` and so on.
+    """
     short = [str(i.relative_to(base)) if i.is_relative_to(base) else i.name for i in images]
-    count = Counter(short)
-    return [
-        id if count[id] == 1 else os.path.relpath(image, base)
-        for id, image in zip(short, images, strict=True)
-    ]
+    count, seen = Counter(short), Counter[str]()
+    ids = []
+    for name, image in zip(short, images, strict=True):
+        id = name if count[name] == 1 else os.path.relpath(image, base)
+        seen[id] += 1
+        ids.append(id if seen[id] == 1 else f"{id} #{seen[id]}")
+    return ids
 
 
 def _label_file(image: Path) -> Path | None:
