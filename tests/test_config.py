@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.metadata import EntryPoint
 
 import pytest
 
@@ -119,3 +120,52 @@ def test_python_m_zoo_lists_every_command():
 
     commands = {f"zoo.{file.stem}" for file in config.CONF.glob("*.yaml")} - {"zoo.run"}
     assert set(COMMANDS) == commands
+
+
+# === What a terminal, a disk or a plugin may do ===
+
+
+def test_a_terminal_of_few_letters_costs_no_run(tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo.anchors", "data=shapes", "data.images=8", "clusters=3",
+         f"hydra.run.dir={tmp_path}/a"],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "?" in done.stdout  # of width × height
+
+
+def test_a_run_directory_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = command("zoo.anchors", "data=shapes", f"hydra.run.dir={tmp_path}/file/run")
+    assert done.returncode == 2
+    assert done.stderr == f"error: {tmp_path}/file/run: Not a directory\n"
+
+
+def test_a_key_that_the_yaml_leaves_out_needs_a_plus():
+    done = command("zoo.train", "--cfg", "job", "optimizer.nesterov=true")
+    assert done.returncode == 2 and "given as +optimizer.nesterov=…" in done.stderr
+    done = command("zoo.train", "--cfg", "job", "+optimizer.nesterov=true")
+    assert done.returncode == 0 and "nesterov: true" in done.stdout
+
+
+def plugins(monkeypatch, *points):
+    found = [EntryPoint(name, value, "zoo.conf") for name, value in points]
+    monkeypatch.setattr(config, "entry_points", lambda group: found)
+
+
+def test_a_plugin_whose_package_does_not_import_is_named(tmp_path, monkeypatch):
+    (tmp_path / "broken_zoo").mkdir()
+    (tmp_path / "broken_zoo/__init__.py").write_text("raise RuntimeError('no licence')")
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins(monkeypatch, ("broken", "broken_zoo.conf"))
+    with pytest.raises(ZooError, match="YAML of plugin 'broken' does not load: no licence"):
+        config.conf_directories()
+
+
+@pytest.mark.parametrize("name", ["zoo", "conf"])
+def test_the_yaml_of_no_plugin_hides_another(monkeypatch, name):
+    plugins(monkeypatch, ("conf", "zoo_ghost.conf"), (name, "zoo_ghost.conf"))
+    with pytest.raises(ZooError, match=f"is called '{name}', as another's; rename it"):
+        config.conf_directories()

@@ -66,6 +66,26 @@ def test_settings_are_the_defaults_and_what_the_config_says_instead(registry):
     }
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [("raise RuntimeError('no licence')", "no licence"), ("", "has no attribute 'Part'")],
+)
+def test_a_strangers_part_that_does_not_load_is_named(tmp_path, monkeypatch, body, message):
+    (tmp_path / "strange_part.py").write_text(body)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "strange_part", raising=False)
+    stranger = Registry("neck", "zoo.neck")
+    stranger.__dict__["_found"] = {"odd": ("strange_part:Part", "odd-zoo")}
+    with pytest.raises(ZooError, match=rf"neck 'odd' of odd-zoo .* does not load: .*{message}"):
+        stranger["odd"]
+
+
+def test_a_part_may_be_an_attribute_of_a_class_and_ask_for_an_extra():
+    stranger = Registry("neck", "zoo.neck")
+    stranger.__dict__["_found"] = {"odd": ("collections:OrderedDict.fromkeys [more]", "odd-zoo")}
+    assert stranger["odd"](["a"]) == {"a": None}
+
+
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_listed_part_loads(kind):
     for name in KINDS[kind].names():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
+import io
 import logging
 import os
 import re
@@ -45,10 +46,19 @@ def conf_directories() -> dict[str, Path]:
     """Who provides YAML, and in which directory: zoo, then plugins by name.
 
     A plugin's entry point in the group `zoo.conf` names a package directory, as `"my_zoo.conf"`.
+
+    Raises:
+        ZooError: two have one name, or one is no directory or does not load.
     """
     directories = {"zoo": CONF}
     for point in sorted(entry_points(group="zoo.conf"), key=lambda point: point.name):
-        spec = importlib.util.find_spec(point.value)
+        if point.name in directories:
+            owner = point.dist.name if point.dist else "a plugin"
+            raise ZooError(f"the YAML of {owner} is called {point.name!r}, as another's; rename it")
+        try:
+            spec = importlib.util.find_spec(point.value)  # imports the packages around it
+        except Exception as error:  # a stranger's package may raise anything
+            raise ZooError(f"the YAML of plugin {point.name!r} does not load: {error}") from error
         if spec is None or not spec.submodule_search_locations:
             raise ZooError(f"the YAML of plugin {point.name!r} ({point.value}) is not a directory")
         directories[point.name] = Path(next(iter(spec.submodule_search_locations)))
@@ -142,7 +152,10 @@ def explain(error: Exception, name: str) -> ZooError:
     if match := re.search(r"Could not override '([\w./@-]+)'", text):
         key = match[1].removesuffix(".yaml")
         parent, _, last = key.rpartition(".")
-        return ZooError(f"no key {key!r} in {name}; {nearest(last, _known_keys(name, parent))}")
+        hint = nearest(last, _known_keys(name, parent))
+        if parent and hint.startswith("there are"):
+            hint += f"; one that the YAML leaves out is given as +{key}=…"
+        return ZooError(f"no key {key!r} in {name}; {hint}")
     cause = f" ({error.__cause__})" if isinstance(error.__cause__, OmegaConfBaseException) else ""
     return ZooError(" ".join((text + cause).split()))
 
@@ -161,8 +174,8 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
     """Decorator: a function of a config becomes a command line over `conf/<name>.yaml`.
 
     Overrides, `--cfg job`, `--help` and `-m` are Hydra's. A user's mistake (`ZooError`, a config
-    that does not compose) is one sentence on standard error and exit status 2. In a multirun it
-    ends its own job only.
+    that does not compose, a file that cannot be read or written) is one sentence on standard
+    error and exit status 2. In a multirun it ends its own job only.
     """
 
     def wrap(task: Callable[[DictConfig], Any]) -> Callable[[], Any]:
@@ -177,6 +190,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
 
         @functools.wraps(task)
         def run() -> Any:
+            _print_what_can_be_printed()
             Plugins.instance().register(PluginYaml)
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach the lines below whole
             # Hydra shows what is told at level INFO, as by JAX that there is no TPU.
@@ -188,6 +202,13 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
                 _complain(explain(error, name))
             except ZooError as error:
                 _complain(error)
+            except BrokenPipeError:  # who read our output has gone, as `head` does
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise SystemExit(1) from None
+            except OSError as error:
+                if error.filename is None:
+                    raise
+                _complain(ZooError(f"{error.filename}: {error.strerror}"))
             except ValueError as error:
                 if str(error) not in NO_TRIALS:
                     raise
@@ -196,6 +217,13 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
         return run
 
     return wrap
+
+
+def _print_what_can_be_printed() -> None:
+    """A terminal without `→`, or a file name that is no text, costs a `?` and not the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def is_job_of_sweep(hydra: Any) -> bool:

@@ -12,7 +12,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from zoo.errors import ZooError, nearest
@@ -67,18 +67,19 @@ class Registry:
         """The part called `name`.
 
         Raises:
-            ZooError: there is no such part (the nearest name is suggested), or the module of a
-                third party does not import.
+            ZooError: there is no such part (the nearest name is suggested), or that of a third
+                party does not load.
         """
         if name in self._registered:
             return self._registered[name]
         if name not in self._found:
             raise ZooError(f"no {self.kind} {name!r}; {nearest(name, self.names())}")
         reference, owner = self._found[name]
-        module, _, attribute = reference.partition(":")
         try:
-            return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+            return EntryPoint(name, reference, f"zoo.{self.kind}").load()
+        except Exception as error:  # a stranger's module may raise anything
+            if owner == "zoo" and not isinstance(error, ImportError):
+                raise
             raise ZooError(
                 f"{self.kind} {name!r} of {owner} ({reference}) does not load: {error}"
             ) from error
