@@ -38,6 +38,8 @@ def mixup(
     if other.size != example.size:
         h, w = other.size
         other = other.warp(scale(width / w, height / h), (height, width), fill=other.fill)
+    # No later transform can bring back what is outside of the blended pixels.
+    example, other = example.clipped(), other.clipped()
     share = 0.5 if alpha is None else float(rng.beta(alpha, alpha))
     return Example(
         cv2.addWeighted(example.image, share, other.image, 1 - share, 0),
