@@ -115,10 +115,26 @@ def test_too_many_clusters_are_an_error(tmp_path):
         propose(composed("anchors", "clusters=100000"), tmp_path)
 
 
-@pytest.mark.parametrize("override", ["epoch=0", "count=-1"])
-def test_counts_from_one(override, tmp_path):
-    with pytest.raises(ZooError, match="epochs count from 1, samples from 0"):
-        browse(composed("browse", override), tmp_path)
+@pytest.mark.parametrize(
+    ("command", "override", "least"),
+    [
+        (browse, "epoch=0", 1),
+        (browse, "epoch=null", 1),
+        (browse, "count=-1", 0),
+        (browse, "count=1.5", 0),
+        (browse, "batch_size=0", 1),
+        (browse, "steps_per_epoch=-1", 1),
+        (propose, "clusters=0", 1),
+        (propose, "clusters=two", 1),
+        (propose, "generations=-1", 0),
+        (propose, "seed=-1", 0),
+    ],
+)
+def test_counts_are_whole_numbers(command, override, least, tmp_path):
+    name = "browse" if command is browse else "anchors"
+    said = override.replace("null", "None")
+    with pytest.raises(ZooError, match=f"{said}: a whole number, at least {least}"):
+        command(composed(name, override), tmp_path)
 
 
 def test_a_misspelt_augmentation_gets_the_nearest():

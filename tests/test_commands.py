@@ -1,10 +1,12 @@
 """Commands as a user types them."""
 
 import json
+import os
 import struct
 import subprocess
 import sys
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -98,9 +100,41 @@ def test_detect_draws_and_lists(oracle_dir, mirror, tmp_path, monkeypatch):
         assert list((tmp_path / "cache" / "compiled").glob("jit_predict_step-*"))
 
 
+def test_a_folder_of_odd_files_is_detected_but_for_what_is_no_picture(trained, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    picture = cv2.imencode(".jpg", np.full((60, 80, 3), 90, np.uint8))[1].tobytes()
+    odd = [os.fsdecode(b"caf\xe9.jpg"), "x" * 248 + ".jpg"]  # Latin-1; and almost 255 bytes
+    for name in odd:
+        (folder / name).write_bytes(picture)
+    (folder / "half.jpg").write_bytes(picture[:-50])
+    thin = np.zeros((3000, 1, 3), np.uint8)
+    (folder / "thin.png").write_bytes(cv2.imencode(".png", thin)[1].tobytes())
+    done = run("zoo.detect", f"preset={trained[0]}", f"source={folder}", "batch_size=2",
+               f"hydra.run.dir={tmp_path / 'run'}", code=2)  # fmt: skip
+    assert f"warning: {folder}/half.jpg is a truncated JPEG" in done.stderr
+    assert "error: 1 of 4 pictures could not be read" in done.stderr
+    assert "Traceback" not in done.stderr
+    pictures = sorted(file.name for file in (tmp_path / "run").glob("*.png"))
+    assert pictures == ["0000-caf.png", "0001-thin.png", f"0002-{'x' * 200}.png"]
+    records = json.loads((tmp_path / "run" / "detections.json").read_text())
+    names = [os.path.basename(record["file"]) for record in records]
+    assert names == [odd[0], "thin.png", odd[1]]
+
+
+def test_a_picture_that_is_none_is_an_error_if_it_is_the_only_one(trained, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    done = run("zoo.detect", f"preset={trained[0]}", f"source={tmp_path}/a.png",
+               f"hydra.run.dir={tmp_path / 'run'}", code=2)  # fmt: skip
+    assert f"error: {tmp_path}/a.png is no image that can be decoded" in done.stderr
+    assert "warning" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "arguments", "sentence"),
     [
+        pytest.param("zoo.detect", ["preset=yolov4-tiny-coco", "source=null"],
+                     "source is a NoneType; give a file", id="no source"),
         pytest.param("zoo.detect", ["preset=yolov4-tiny-coc", "source=x.jpg"],
                      "source 'x.jpg': no picture there", id="no picture"),
         pytest.param("zoo.evaluate", ["preset=yolov4-tiny-coc", "data=shapes"],

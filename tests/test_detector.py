@@ -175,3 +175,42 @@ def test_a_size_is_one_or_two_whole_numbers(tiny, size):
     with pytest.raises(ZooError, match="height and width must be multiples of 32"):
         tiny.check_size(size)
     assert tiny.check_size(np.int64(64)) == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        pytest.param({"score_threshold": 25}, "score_threshold=25: a number from 0", id="percent"),
+        pytest.param({"score_threshold": float("nan")}, "score_threshold=nan", id="NaN"),
+        pytest.param({"iou_threshold": "high"}, "iou_threshold=high: a number", id="word"),
+        pytest.param({"batch_size": -1}, "batch_size=-1: a whole number", id="negative batch"),
+        pytest.param({"batch_size": 0}, "batch_size=0: a whole number", id="empty batch"),
+    ],
+)
+def test_options_of_detection_are_within_their_ranges(tiny, options, sentence):
+    with pytest.raises(ZooError, match=sentence):
+        tiny.detect(np.zeros((40, 60, 3), "uint8"), **options)
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        pytest.param(None, "source is a NoneType; give a file", id="nothing"),
+        pytest.param(b"a.jpg", "source is a bytes", id="bytes"),
+        pytest.param([5], "source is a int", id="number in a list"),
+        pytest.param(np.zeros((0, 9, 3), "uint8"), "an image array is", id="no pixels"),
+        pytest.param("a" * 300, "source 'aaa.*File name too long", id="no possible name"),
+    ],
+)
+def test_a_source_that_is_no_picture_is_one_clear_error(tiny, source, sentence):
+    with pytest.raises(ZooError, match=sentence):
+        tiny.detect(source)
+
+
+def test_a_folder_that_may_not_be_read_is_named(tiny, tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.iterdir", refuse)  # root may read everything
+    with pytest.raises(ZooError, match=f"source '{tmp_path}': Permission denied"):
+        tiny.detect(tmp_path)

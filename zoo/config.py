@@ -220,10 +220,10 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
 
 
 def _print_what_can_be_printed() -> None:
-    """A terminal without `→`, or a file name that is no text, costs a `?` and not the run."""
+    """A terminal without `→`, or a file name that is no text, costs an escape and not the run."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="backslashreplace")
 
 
 def is_job_of_sweep(hydra: Any) -> bool:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
 from zoo.config import command, plain
+from zoo.errors import ZooError
 
 
 @command("detect")
 def main(cfg: DictConfig) -> None:
-    """Detect, draw, and list what was found."""
+    """Detect, draw, and list what was found; pictures that cannot be read come last."""
     from hydra.core.hydra_config import HydraConfig
     from rich.progress import track
 
@@ -31,19 +34,31 @@ def main(cfg: DictConfig) -> None:
         from zoo.runtimes import exported
 
         preset = exported(preset, runtime=runtime, precision=precision, **settings)
-    results = detect(_light(zoo.load(preset)), source, **settings)
+    # One bad picture of many does not cost the others; alone it is an error.
+    unread: list[ZooError] = []
+    unreadable = unread.append if len(found) > 1 else None
+    results = detect(_light(zoo.load(preset)), source, unreadable=unreadable, **settings)
     records = []
     for number, (name, detections) in enumerate(
         track(results, "detecting", total=len(found), transient=True)
     ):
         drawn = draw(read_image(Path(name)), detections)
         # Files of one name from several folders must not overwrite each other.
-        picture = directory / f"{number:04d}-{Path(name).stem}.png"
+        picture = directory / f"{number:04d}-{_short(Path(name).stem)}.png"
         write_picture(picture, drawn)
         records.append(_record(name, detections))
         print(f"{name}: {_summary(detections)} → {picture}")
     (directory / "detections.json").write_text(json.dumps(records, indent=1) + "\n")
     print(f"run directory: {directory}")
+    for error in unread:
+        print(f"warning: {error}", file=sys.stderr)
+    if unread:
+        raise ZooError(f"{len(unread)} of {len(found)} pictures could not be read, see above")
+
+
+def _short(stem: str) -> str:
+    """What a file name of at most 255 bytes has room for, without bytes that are no Unicode."""
+    return os.fsencode(stem)[:200].decode("utf-8", "ignore")
 
 
 def _light(detector: Any) -> Any:

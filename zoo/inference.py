@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import glob
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -40,6 +41,7 @@ def detect(
     interpolation: str = "linear",
     image_size: Any = None,
     batch_size: int | None = None,
+    unreadable: Callable[[ZooError], Any] | None = None,
 ) -> Iterator[tuple[str, sv.Detections]]:
     """Find objects in pictures, in order; the next ones are read while the model runs.
 
@@ -48,38 +50,66 @@ def detect(
         source: a file, a folder, a glob pattern, an RGB uint8 array, or a list of these.
         score_threshold: detections score more than this, in [0, 1]; by default 0.25, or what an
             exported model has inside.
-        iou_threshold: overlap that suppresses; by default the model's.
+        iou_threshold: overlap that suppresses, in [0, 1]; by default the model's.
         resize: `"stretch"` or `"letterbox"`; by default the model's.
         interpolation: `"linear"` (OpenCV) or `"darknet"` (corner-aligned, for exact parity).
         image_size: side or (height, width) of the network input; by default the model's.
-        batch_size: pictures in one forward pass; by default 1, or an exported model's.
+        batch_size: pictures in one forward pass, at least 1; by default 1, or an exported model's.
+        unreadable: called, by the thread that reads, with the error of a picture that cannot be
+            read, which is then left out; by default the error is raised.
 
     Yields:
         The picture's name and its detections: xyxy in pixels of the original, not clipped to it.
+
+    Raises:
+        ZooError: there is no such picture, it cannot be read, or an option is out of its range.
     """
     if score_threshold is None:
         score_threshold = getattr(detector, "score_threshold", 0.25)
     limits: dict[str, Any] = {"score_threshold": score_threshold}
     if iou_threshold is not None:
         limits["iou_threshold"] = iou_threshold
+    for key, value in limits.items():
+        # NaN is in no range.
+        if not isinstance(value, int | float | np.floating) or not 0 <= value <= 1:
+            raise ZooError(f"{key}={value}: a number from 0 to 1, as 0.25")
+    if batch_size is None:
+        batch_size = int(getattr(detector, "batch_size", 1))
+    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise ZooError(f"batch_size={batch_size}: a whole number of pictures, at least 1")
     predictor = detector.predictor(windowed=True, **limits)
     size = detector.check_size(image_size) if image_size is not None else detector.image_size
-    mode, step = resize or detector.resize, batch_size or int(getattr(detector, "batch_size", 1))
+    resized = functools.partial(
+        geometries.resize, mode=resize or detector.resize, interpolation=interpolation
+    )
     found = pictures(source)
-    chunks = [found[start : start + step] for start in range(0, len(found), step)]
+    chunks = [found[start : start + batch_size] for start in range(0, len(found), batch_size)]
 
-    def prepare(chunk: list[tuple[str, Path | np.ndarray]]) -> list[tuple[np.ndarray, Geometry]]:
-        return [prepared(picture, size, mode, interpolation) for _, picture in chunk]
+    def prepare(
+        chunk: list[tuple[str, Path | np.ndarray]],
+    ) -> list[tuple[str, np.ndarray, Geometry]]:
+        inputs = []
+        for name, picture in chunk:
+            try:
+                image, original = _pixels(picture, size, interpolation)
+            except ZooError as error:
+                if unreadable is None:
+                    raise
+                unreadable(error)
+                continue
+            inputs.append((name, *resized(image, size, original=original)))
+        return inputs
 
-    for chunk, inputs in zip(chunks, ahead(prepare, chunks), strict=True):
+    for inputs in ahead(prepare, chunks):
+        if not inputs:  # none could be read
+            continue
+        names, images, placed = zip(*inputs, strict=True)
         # Of one picture a view: a copy takes half a millisecond.
-        images = [image for image, _ in inputs]
         batch = np.stack(images) if len(images) > 1 else images[0][None]
-        windows = np.stack([geometry.window(size) for _, geometry in inputs])
+        windows = np.stack([geometry.window(size) for geometry in placed])
         outputs = predictor.predict_on_batch([batch, windows])
-        for index, (name, _) in enumerate(chunk):
-            original = inputs[index][1].original
-            yield name, to_detections(outputs, index, original, detector.class_names)
+        for index, (name, geometry) in enumerate(zip(names, placed, strict=True)):
+            yield name, to_detections(outputs, index, geometry.original, detector.class_names)
 
 
 def ahead(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
@@ -114,11 +144,17 @@ def prepared(
         mode: `"stretch"` or `"letterbox"`.
         interpolation: as in `detect`.
     """
-    resize = functools.partial(geometries.resize, mode=mode, interpolation=interpolation)
+    image, original = _pixels(picture, size, interpolation)
+    return geometries.resize(image, size, mode=mode, interpolation=interpolation, original=original)
+
+
+def _pixels(
+    picture: Path | np.ndarray, size: tuple[int, int], interpolation: str
+) -> tuple[np.ndarray, tuple[int, int] | None]:
+    """What `geometries.resize` takes: pixels, and height and width of a file's whole picture."""
     if isinstance(picture, np.ndarray):
-        return resize(picture, size)
-    image, original = read_for(picture, size if interpolation == "linear" else None)
-    return resize(image, size, original=original)
+        return picture, None
+    return read_for(picture, size if interpolation == "linear" else None)
 
 
 def to_detections(
@@ -148,23 +184,32 @@ def pictures(source: Any) -> list[tuple[str, Path | np.ndarray]]:
     """The pictures that `source` names, sorted within a folder or a pattern, each with a name.
 
     Raises:
-        ZooError: nothing is there, or an array is not RGB uint8.
+        ZooError: nothing is there, a folder cannot be read, or an array is not RGB uint8.
     """
     if isinstance(source, np.ndarray):
-        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
+        shape = source.shape
+        if source.dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
             raise ZooError(
-                f"an image array is uint8 (height, width, 3), not {source.dtype} {source.shape}"
+                f"an image array is uint8 (height, width, 3), not {source.dtype} {shape}"
             )
         return [("array", source)]
     if isinstance(source, list | tuple):
         return [picture for item in source for picture in pictures(item)]
+    if not isinstance(source, str | os.PathLike):
+        raise ZooError(
+            f"source is a {type(source).__name__}; give a file, a folder, a glob pattern, an RGB "
+            "uint8 array, as np.asarray(image), or a list of these"
+        )
     path = Path(source)
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-    elif path.is_file():
-        files = [path]
-    else:
-        files = [Path(name) for name in sorted(glob.glob(str(source), recursive=True))]
+    try:
+        if path.is_dir():
+            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        elif path.is_file():
+            files = [path]
+        else:
+            files = [Path(name) for name in sorted(glob.glob(str(source), recursive=True))]
+    except OSError as error:
+        raise ZooError(f"source {str(source)!r}: {error.strerror or error}") from error
     if not files:
         raise ZooError(f"source {str(source)!r}: no picture there ({', '.join(SUFFIXES)})")
     return [(str(file), file) for file in files]

@@ -30,8 +30,38 @@ def test_configs_are_checked_before_anything_runs():
         Chain([{"name": "flip", "probabilty": 1.0}])
     with pytest.raises(ZooError, match="no transform 'flipp'; did you mean flip"):
         Chain([{"name": "flipp"}])
-    with pytest.raises(ZooError, match="needs a `name`"):
-        Chain([{}])
+    for cfg in ({}, "flip", 5):
+        with pytest.raises(ZooError, match="needs a `name`"):
+            Chain([cfg])
+    with pytest.raises(ZooError, match=r"augment.transforms=None: a list of transforms, \[\]"):
+        Chain(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords"),
+    [
+        pytest.param("blur", {"kernel": "wide"}, id="a word for a number"),
+        pytest.param("copy_paste", {"objects": -1}, id="fewer than no objects"),
+        pytest.param("cutout", {"holes": 0}, id="no holes"),
+        pytest.param("cutout", {"largest": 1.5}, id="holes wider than the image"),
+        pytest.param("cutout", {"holes": 0, "probability": 0.001}, id="seldom"),
+        pytest.param("darknet_crop", {"jitter": -0.3}, id="negative crop"),
+        pytest.param("darknet_crop", {"resize": 0}, id="zoom by nothing"),
+        pytest.param("darknet_hsv", {"saturation": 0}, id="division by a factor of 0"),
+        pytest.param("darknet_place", {"jitter": 1}, id="no height left"),
+        pytest.param("flip", {"probability": 7}, id="more than always"),
+        pytest.param("flip", {"probability": "often"}, id="a word for a probability"),
+        pytest.param("mixup", {"alpha": 0}, id="no Beta distribution"),
+        pytest.param("mosaic", {"canvas": 0}, id="no canvas"),
+        pytest.param("mosaic", {"cut": 0.7}, id="no place for the point"),
+        pytest.param("perspective", {"degrees": -10}, id="negative angle"),
+        pytest.param("perspective", {"scale": 2}, id="negative factors"),
+    ],
+)
+def test_values_that_do_not_work_are_found_before_anything_runs(name, keywords):
+    first, value = next(iter(keywords.items()))
+    with pytest.raises(ZooError, match=f"{name!r} does not work with {first}={value}"):
+        Chain([{"name": "flip"}, {"name": name, **keywords}])
 
 
 @pytest.mark.parametrize("key", ["draw", "size"])

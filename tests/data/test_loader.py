@@ -125,6 +125,13 @@ class Broken(Striped):
         raise ZooError(f"image-{index} is a truncated JPEG")
 
 
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5])
+def test_a_batch_has_images(batch_size):
+    # At once, before a caller computes with it.
+    with pytest.raises(ZooError, match=f"batch_size={batch_size}: a whole number, at least 1"):
+        evaluation_batches(Striped(), size=(32, 64), mode="stretch", batch_size=batch_size)
+
+
 @pytest.mark.parametrize("threads", [0, 2])
 def test_an_unreadable_image_is_one_clear_error(threads):
     with pytest.raises(ZooError, match=r"image-\d is a truncated JPEG"):

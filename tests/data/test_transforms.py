@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scenes import SIZE, assert_on_pixels, background, call, of_class, pixels_of, scene
 
 from zoo.data.transforms.boxes import covered
+from zoo.data.transforms.colour import noise
 from zoo.data.transforms.crop import darknet_crop, darknet_place
 from zoo.data.transforms.cutout import cutout
 from zoo.data.transforms.example import Example, moved, scale, shift
@@ -353,6 +354,25 @@ def test_mixup_averages_and_keeps_both():
                     probability=1.0, alpha=8.0) for seed in range(20))  # fmt: skip
     weights = {int(blend.image[0, 0, 0]) for blend in blends}
     assert len(weights) > 5
+
+
+@pytest.mark.parametrize(
+    "paint",
+    [
+        pytest.param(lambda example, rng: mixup(example, rng, draw=lambda: example,
+                                                probability=1.0), id="mixup"),
+        pytest.param(lambda example, rng: noise(example, rng, probability=1.0), id="noise"),
+    ],
+)  # fmt: skip
+def test_what_is_outside_of_painted_pixels_does_not_come_back(paint):
+    # After a move by 50: a box cut to its right half, and one that is gone.
+    moved_out = replace(
+        scene((30, 20, 70, 50)),
+        boxes_xyxy=np.array([[30, 20, 70, 50], [5, 20, 45, 50]], np.float32),
+        classes=np.zeros(2, np.int32),
+    ).warp(shift(-50, 0), SIZE)
+    back = paint(moved_out, np.random.default_rng(0)).warp(shift(50, 0), SIZE)
+    assert {tuple(box) for box in back.boxes_xyxy.tolist()} == {(50, 20, 70, 50)}
 
 
 def test_copy_paste_does_not_cover_much():

@@ -1,10 +1,17 @@
-"""Detections drawn on pictures: every label can be read."""
+"""Detections drawn on pictures: every label can be read, every picture written."""
 
+from types import SimpleNamespace
+
+import cv2
 import numpy as np
 import pytest
 import supervision as sv
 
-from zoo.evaluation.pictures import SPREAD, draw
+from zoo.data.sources.shapes import Shapes
+from zoo.errors import ZooError
+from zoo.evaluation.best_and_worst import SIDE, save_best_and_worst
+from zoo.evaluation.pictures import SPREAD, draw, save_examples, write_picture
+from zoo.evaluation.run import Result
 
 COLOURS = [colour.as_rgb() for colour in sv.ColorPalette.DEFAULT.colors]
 
@@ -52,3 +59,45 @@ def test_the_picture_itself_is_not_written_to_and_keeps_its_colours():
     np.testing.assert_array_equal(picture, image)
     draw(image, found([2]))
     assert image[..., 0].min() == 200 and not image[..., 1:].any()
+
+
+def test_pictures_keep_their_colours_on_disk(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    write_picture(tmp_path / "new" / "a.png", image)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "new" / "a.png"))[..., ::-1], image)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "reason"),
+    [
+        pytest.param("a" * 300 + ".png", (2, 2, 3), "File name too long", id="name"),
+        pytest.param("a.jpg", (1, 70_000, 3), r"no .jpg can be \(1, 70000\) pixels", id="size"),
+    ],
+)
+def test_a_picture_that_cannot_be_written_is_an_error_with_the_reason(
+    name, shape, reason, tmp_path
+):
+    with pytest.raises(ZooError, match=f"cannot write .*{reason}"):
+        write_picture(tmp_path / name, np.zeros(shape, np.uint8))
+
+
+class Thin(Shapes):
+    """Images a thousand times as wide as high, or the other way round."""
+
+    def size(self, index):
+        return [(1, 1000), (1000, 1)][index % 2]
+
+    def image(self, index):
+        return np.zeros((*self.size(index), 3), np.uint8)
+
+
+def test_very_thin_images_are_shown_one_pixel_wide(tmp_path):
+    source = Thin(split="train", images=2)
+    blind = SimpleNamespace(detect=lambda image: [found([])])
+    save_examples(blind, source, tmp_path / "examples.png", side=100)
+    assert cv2.imread(str(tmp_path / "examples.png")).shape == (100, 300, 3)
+    truth = {"categories": [], "annotations": []}
+    analysis = {"per_image": [[1, 0, 0], [0, 0, 1]], "confidence": 0.5}
+    worst, best = save_best_and_worst(Result({}, source, truth, [], 0), analysis, tmp_path)
+    assert (worst["width"], worst["height"]) == (1, SIDE)
+    assert (best["width"], best["height"]) == (SIDE, 1)

@@ -15,7 +15,7 @@ import numpy as np
 from zoo.data.geometry import Geometry, resize
 from zoo.data.image import reduction_for
 from zoo.data.sample import Source, pixels_of
-from zoo.data.training import TrainingSamples, padded, stacked
+from zoo.data.training import TrainingSamples, check_whole, padded, stacked
 from zoo.errors import ZooError
 
 ENDLESS = 2**62  # samples
@@ -129,7 +129,7 @@ def evaluation_batches(
     interpolation: str = "linear",
     num_threads: int = THREADS,
 ) -> Iterator[tuple[np.ndarray, list[int], list[Geometry]]]:
-    """Every image once, in order, with the way back to its own pixels.
+    """Batches of every image once, in order, with the way back to its own pixels.
 
     Args:
         source: the data set.
@@ -139,20 +139,28 @@ def evaluation_batches(
         interpolation: as in `resize`.
         num_threads: how many images are read at the same time.
 
-    Yields:
-        x float32 (B, H, W, 3) in [0, 1]; the B indices into `source`; the B geometries.
+    Returns:
+        An iterator of x float32 (B, H, W, 3) in [0, 1]; the B indices into `source`; the B
+        geometries.
+
+    Raises:
+        ZooError: the batch size is no positive number.
     """
 
     def prepare(index: int) -> tuple[np.ndarray, int, Geometry]:
         pixels, geometry = _fitted(source, index, size, mode, interpolation)
         return pixels, index, geometry
 
+    def stack(
+        batch: list[tuple[np.ndarray, int, Geometry]],
+    ) -> tuple[np.ndarray, list[int], list[Geometry]]:
+        pixels, indices, geometries = zip(*batch, strict=True)
+        return np.stack(pixels), list(indices), list(geometries)
+
     images = grain.MapDataset.range(len(source)).map(prepare)
     prepared = images.to_iter_dataset(_read_options(num_threads, batch_size))
     batches = prepared.batch(batch_size, drop_remainder=False, batch_fn=list)
-    for batch in batches:
-        pixels, indices, geometries = zip(*batch, strict=True)
-        yield np.stack(pixels), list(indices), list(geometries)
+    return map(stack, batches)
 
 
 def check_max_boxes(source: Source, max_boxes: int) -> None:
@@ -198,5 +206,6 @@ def _fitted(
 
 def _read_options(num_threads: int, batch_size: int) -> grain.ReadOptions:
     """Grain's default buffer of 500 images would be gigabytes; two batches hide the reading."""
+    check_whole("batch_size", batch_size, least=1)
     ahead = max(num_threads, 2 * batch_size) if num_threads else 0
     return grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=ahead)

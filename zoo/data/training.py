@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -51,7 +52,7 @@ class TrainingSamples:
         seed: of order and transforms.
 
     Raises:
-        ZooError: a transform or a scale does not fit.
+        ZooError: a transform, a scale or a number does not fit.
     """
 
     def __init__(
@@ -70,6 +71,11 @@ class TrainingSamples:
         cache_mb: float = 512,
         seed: int = 0,
     ):
+        check_whole("seed", seed, least=0)
+        check_whole("batch_size", batch_size, least=1)
+        check_whole("data.max_boxes", max_boxes, least=1)
+        if not isinstance(cache_mb, int | float) or not 0 <= cache_mb < math.inf:
+            raise ZooError(f"data.cache_mb={cache_mb}: a number of megabytes, 0 for no cache")
         self.source = Cached(source, int(cache_mb * 2**20))
         self.sizes = input_sizes(size, scales, stride=stride)
         self._mode = mode
@@ -167,14 +173,26 @@ def input_sizes(
         ZooError: a scale that is not positive.
     """
     height, width = size
+    if not isinstance(scales, list | tuple):
+        raise ZooError(f"augment.scales={scales}: a list of factors, [] for none")
     for factor in scales:
-        if not 0 < factor < 100:
+        if not isinstance(factor, int | float) or not 0 < factor < 100:
             raise ZooError(f"augment.scales has {factor}; a scale is a positive factor, as 0.8")
     sides = (
         tuple(max(stride, round(side * factor / stride) * stride) for side in (height, width))
         for factor in scales
     )
-    return sorted(set(sides)) or [(height, width)]  # type: ignore[arg-type]
+    return sorted(set(sides)) or [(height, width)]
+
+
+def check_whole(key: str, value: Any, *, least: int) -> None:
+    """Refuse what is no whole number, or is too small.
+
+    Raises:
+        ZooError: names the key, its value and what fits.
+    """
+    if not isinstance(value, int | np.integer) or value < least:
+        raise ZooError(f"{key}={value}: a whole number, at least {least}")
 
 
 def stacked(
@@ -217,10 +235,11 @@ def network_input(cfg: Mapping[str, Any]) -> tuple[tuple[int, int], str, int]:
         ZooError: they are not.
     """
     size, model = cfg["image_size"], cfg["model"]
-    sides = (size, size) if isinstance(size, int) else tuple(size)
+    sides = tuple(size) if isinstance(size, list | tuple) else (size, size)
     levels = [int(level[1:]) for level in model["head"].get("masks", {})]
     stride = 2 ** max(levels, default=5)
-    if len(sides) != 2 or any(side <= 0 or side % stride for side in sides):
+    whole = [isinstance(side, int) and side > 0 and side % stride == 0 for side in sides]
+    if len(sides) != 2 or not all(whole):
         raise ZooError(f"image_size {size}: height and width must be multiples of {stride}")
     return (sides[0], sides[1]), model.get("resize", "stretch"), stride
 
@@ -237,8 +256,11 @@ def training_samples(cfg: Mapping[str, Any], source: Source, *, steps: int) -> T
         ZooError: something in the config does not fit.
     """
     size, mode, stride = network_input(cfg)
+    check_whole("epochs", cfg["epochs"], least=0)
     augment = dict(cfg["augment"])
     unmixed = augment.pop("unmixed_epochs", 0)
+    if not isinstance(unmixed, int | float) or not 0 <= unmixed < math.inf:
+        raise ZooError(f"augment.unmixed_epochs={unmixed}: a number of epochs, or a share below 1")
     mixed_epochs = cfg["epochs"] - (round(unmixed * cfg["epochs"]) if unmixed < 1 else unmixed)
     return TrainingSamples(
         source,

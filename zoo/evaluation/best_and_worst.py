@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from zoo.data.sample import Source
-from zoo.evaluation.pictures import write_picture
+from zoo.evaluation.pictures import fitted, write_picture
 from zoo.evaluation.run import Result
 
 SIDE = 480  # longer side of a picture, pixels
@@ -65,10 +65,9 @@ def save_best_and_worst(
 
 def _small(source: Source, index: int) -> np.ndarray:
     image = source.image(index)
-    scale = SIDE / max(image.shape[:2])
-    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(image, size, interpolation=way)
+    height, width = fitted(image.shape[:2], SIDE)
+    way = cv2.INTER_AREA if max(image.shape[:2]) > SIDE else cv2.INTER_LINEAR
+    return cv2.resize(image, (width, height), interpolation=way)
 
 
 def _boxes(result: Result, wanted: set[int], confidence: float) -> dict[int, dict[str, list]]:

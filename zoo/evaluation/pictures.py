@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,14 +81,26 @@ def named_scores(detections: sv.Detections) -> list[tuple[str, float]]:
 
 
 def write_picture(path: Path, image: np.ndarray) -> None:
-    """Write an RGB uint8 image.
+    """Write an RGB uint8 image, in the format of the suffix.
 
     Raises:
         ZooError: the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), np.ascontiguousarray(image[..., ::-1])):
-        raise ZooError(f"cannot write the picture {path}")
+    # Not by `cv2.imwrite`: it ends the process where a name is no UTF-8.
+    done, data = cv2.imencode(path.suffix, np.ascontiguousarray(image[..., ::-1]))
+    if not done:
+        raise ZooError(f"cannot write {path}: no {path.suffix} can be {image.shape[:2]} pixels")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise ZooError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def fitted(size: Sequence[int], side: int) -> tuple[int, int]:
+    """Height and width of a picture whose longer side becomes `side`, pixels, one at least."""
+    scale = side / max(size)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def save_examples(
@@ -105,11 +118,11 @@ def save_examples(
     cells = []
     for index in range(min(count, len(source))):
         image = source.image(index)
-        scale = side / max(image.shape[:2])
+        height, width = fitted(image.shape[:2], side)
         (found,) = detector.detect(image)
-        size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-        found.xyxy = found.xyxy * scale
-        drawn = draw(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), found)
+        found.xyxy = found.xyxy * (side / max(image.shape[:2]))
+        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        drawn = draw(small, found)
         cells.append(drawn)
     rows = [_row(cells[start : start + 3], width=3 * side) for start in range(0, len(cells), 3)]
     write_picture(path, np.concatenate(rows, axis=0))

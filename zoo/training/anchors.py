@@ -14,7 +14,7 @@ from rich.table import Table
 
 from zoo.data.anchors import trainable_sides, used_anchors
 from zoo.data.sources import open_source
-from zoo.data.training import network_input
+from zoo.data.training import check_whole, network_input
 from zoo.errors import ZooError
 from zoo.ops.anchors import AnchorFit, evolve, fit_of, kmeans
 
@@ -38,12 +38,14 @@ def propose(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     Raises:
         ZooError: something in the config or in the data does not fit.
     """
+    for key, least in (("seed", 0), ("clusters", 1), ("generations", 0)):
+        check_whole(key, cfg[key], least=least)
     source = open_source(cfg["data"], "train")
     size, mode, _ = network_input(cfg)
     every = trainable_sides(source, size, mode)
     rng = np.random.default_rng(cfg["seed"])
     wh = every if len(every) <= ENOUGH_BOXES else rng.choice(every, ENOUGH_BOXES, replace=False)
-    if not 1 <= cfg["clusters"] <= (distinct := len(np.unique(wh, axis=0))):
+    if cfg["clusters"] > (distinct := len(np.unique(wh, axis=0))):
         raise ZooError(f"clusters={cfg['clusters']}: the data have {distinct} distinct box sizes")
     found = [kmeans(wh, cfg["clusters"], rng) for _ in range(RESTARTS)]
     best = max(found, key=lambda anchors: fit_of(wh, anchors).average_iou)

@@ -16,8 +16,7 @@ from rich.table import Table
 from zoo.data.geometry import resized_sides
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
-from zoo.data.training import TrainingSamples, network_input, training_samples
-from zoo.errors import ZooError
+from zoo.data.training import TrainingSamples, check_whole, network_input, training_samples
 from zoo.evaluation.pictures import labelled, write_picture
 from zoo.training.atomic import replacing
 from zoo.training.length import epochs
@@ -45,13 +44,12 @@ def browse(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     Raises:
         ZooError: something in the config or in the data does not fit.
     """
-    if cfg["epoch"] < 1 or cfg["count"] < 0:
-        raise ZooError(
-            f"epoch={cfg['epoch']} count={cfg['count']}: epochs count from 1, samples from 0"
-        )
+    for key, least in (("epoch", 1), ("count", 0), ("batch_size", 1)):
+        check_whole(key, cfg[key], least=least)
     source = open_source(cfg["data"], "train")
     size, mode, _ = network_input(cfg)
     steps = cfg["steps_per_epoch"] or max(1, len(source) // cfg["batch_size"])
+    check_whole("steps_per_epoch", steps, least=1)
     cfg = {**cfg, "epochs": epochs(cfg, source, steps=steps)}
     samples = training_samples(cfg, source, steps=steps)
     first = (cfg["epoch"] - 1) * steps * cfg["batch_size"]

@@ -12,6 +12,9 @@ to a transform whose signature has them:
     draw    () -> Example: another image of the data set, with all earlier transforms applied
     size    height and width of the network input of this batch, pixels
     mode    how the model resizes: "stretch" or "letterbox"
+
+Before training the chain runs each transform that has keywords a few times on an image of its own:
+a value with which it fails is the user's mistake, said at once.
 """
 
 PARTS = {

@@ -8,8 +8,10 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 
+from zoo.data.geometry import geometry_of
 from zoo.data.transforms.example import Example
 from zoo.errors import ZooError, nearest
 from zoo.registry import TRANSFORMS, check_call
@@ -17,6 +19,8 @@ from zoo.registry import TRANSFORMS, check_call
 log = logging.getLogger(__name__)
 #: What the chain gives to a transform whose signature asks for it.
 CONTEXT = ("draw", "size", "mode")
+#: Of the keywords of each transform: some values fail only for a part of what chance draws.
+TRIALS = 8
 
 
 class Chain:
@@ -28,10 +32,12 @@ class Chain:
             the image stays as it was before that transform.
 
     Raises:
-        ZooError: no such transform, or a key that it does not take.
+        ZooError: no such transform, a key that it does not take, or a value with which it fails.
     """
 
     def __init__(self, cfgs: Sequence[Mapping[str, Any]], *, max_boxes: int = 100):
+        if not isinstance(cfgs, list | tuple):
+            raise ZooError(f"augment.transforms={cfgs}: a list of transforms, [] for none")
         self._steps = [_bound(cfg) for cfg in cfgs]
         self._names = [cfg["name"] for cfg in cfgs]
         self._max_boxes = max_boxes
@@ -94,11 +100,41 @@ def _bound(cfg: Mapping[str, Any]) -> tuple[Callable[..., Example], tuple[str, .
 
     Checked now, and not in a thread later.
     """
-    if "name" not in cfg:
+    if not isinstance(cfg, Mapping) or "name" not in cfg:
         raise ZooError(f"a transform needs a `name`; {nearest('', TRANSFORMS.names())}")
     part = TRANSFORMS[cfg["name"]]
     keywords = {key: value for key, value in cfg.items() if key != "name"}
     wanted = tuple(key for key in CONTEXT if key in inspect.signature(part).parameters)
     context = dict.fromkeys(wanted)
     check_call(f"transform {cfg['name']!r}", part, (None, None), keywords, context)
+    if keywords:  # the defaults are sound
+        _try(cfg["name"], part, keywords, wanted)
     return functools.partial(part, **keywords), wanted
+
+
+def _try(
+    name: str, part: Callable[..., Example], keywords: Mapping[str, Any], wanted: Sequence[str]
+) -> None:
+    """Run a transform a few times, so that a value that does not fit is an error, said here."""
+    pixels = np.zeros((240, 320, 3), np.uint8)
+    box = np.array([[80, 60, 240, 180]], np.float32)
+    example = Example(pixels, box, np.zeros(1, np.int32))
+    size = (224, 224)
+    context = {"draw": lambda: example, "size": size, "mode": "stretch"}
+    given = {**keywords, **{key: context[key] for key in wanted}}
+    rng = np.random.default_rng(0)
+    try:
+        if "probability" in keywords and not 0 <= keywords["probability"] <= 1:
+            raise ValueError("a probability is a number from 0 to 1")
+        if "probability" in inspect.signature(part).parameters:
+            given["probability"] = 1.0
+        for _ in range(TRIALS):
+            after = part(example, rng, **given)
+            _ = after.warp(geometry_of(after.size, size, mode="stretch").matrix, size).image
+    except (ArithmeticError, TypeError, ValueError, cv2.error) as error:
+        settings = " ".join(f"{key}={value}" for key, value in keywords.items())
+        reason = " ".join(str(error).split())[:200]
+        raise ZooError(
+            f"transform {name!r} does not work with {settings} ({reason}); its keywords are "
+            f"explained in {part.__module__}"
+        ) from error

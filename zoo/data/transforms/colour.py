@@ -89,6 +89,7 @@ def noise(
     """
     if rng.random() >= probability:
         return example
+    example = example.clipped()
     grains = rng.standard_normal(example.image.shape, np.float32) * np.float32(sigma)
     return example.paint(np.clip(example.image + grains + 0.5, 0, 255).astype(np.uint8))
 

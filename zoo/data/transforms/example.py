@@ -113,7 +113,10 @@ class Example:
         return replace(self, tones=(*self.tones, function))
 
     def paint(self, image: np.ndarray) -> Example:
-        """The same boxes over other pixels of the same size."""
+        """The same boxes over other pixels of the same size.
+
+        To be `clipped` before: no later transform can bring back what is outside of these pixels.
+        """
         return Example(image, self.boxes_xyxy, self.classes)
 
     def keep(self, rows: np.ndarray) -> Example:

@@ -9,6 +9,7 @@ import numpy as np
 
 from zoo.data.transforms.boxes import covered, pixels
 from zoo.data.transforms.example import Example, scale
+from zoo.errors import ZooError
 
 
 def mixup(
@@ -38,6 +39,8 @@ def mixup(
     if other.size != example.size:
         h, w = other.size
         other = other.warp(scale(width / w, height / h), (height, width), fill=other.fill)
+    # No later transform can bring back what is outside of the blended pixels.
+    example, other = example.clipped(), other.clipped()
     share = 0.5 if alpha is None else float(rng.beta(alpha, alpha))
     return Example(
         cv2.addWeighted(example.image, share, other.image, 1 - share, 0),
@@ -68,6 +71,8 @@ def copy_paste(
         objects: how many at most.
         max_cover: largest share of any box that a pasted one may cover.
     """
+    if objects < 0:  # a slice would count from the end
+        raise ZooError(f"objects={objects}: a number of objects, 0 for none")
     if rng.random() >= probability:
         return example
     example, other = example.clipped(), draw().clipped()

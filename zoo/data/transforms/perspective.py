@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.data.transforms.example import GREY, Example, shift
+from zoo.errors import ZooError
 
 
 def perspective(
@@ -38,13 +39,15 @@ def perspective(
         size: height and width of the network input.
         degrees: largest rotation, either way.
         translate: largest movement, in sides of the network input.
-        scale: the factor is 1 ± this.
+        scale: the factor is 1 ± this, in [0, 1].
         shear: largest angle, degrees, along each axis.
         tilt: largest change of 1/depth for a pixel, e.g. 0.0005.
         min_side: see above.
         min_share: see above.
         max_aspect: see above.
     """
+    if scale > 1:
+        raise ZooError(f"scale={scale}: a factor of 1 ± that would be negative")
     height, width = size
     angle = math.radians(rng.uniform(-degrees, degrees))
     factor = rng.uniform(1 - scale, 1 + scale)
