@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from zoo.training.classes import check_classes, warn_of_empty_classes
 from zoo.training.devices import Devices, devices_of
 from zoo.training.feeding import fit_batches
 from zoo.training.interruption import Interruption
-from zoo.training.journal import Journal, cut_back
+from zoo.training.journal import Journal, appended, cut_back
 from zoo.training.length import epochs, steps_of_an_epoch
 from zoo.training.manifest import read_manifest
 from zoo.training.preview import save_first_batches
@@ -108,7 +108,11 @@ def _train(
         else Record.of_new_run(recorded, directory, sources, detector, steps)
     )
     warn_of_empty_classes(record.manifest["data"])
-    cut_back(directory, resumed.facts["sizes"] if resumed and devices.process == 0 else {})
+    saved = dict.fromkeys(appended(cfg["callbacks"], directory), 0)
+    if resumed and devices.process == 0:
+        # What a callback appended that is left out by now, it may append again some day.
+        saved |= resumed.facts["sizes"]
+    cut_back(directory, saved)
     best = BestAndLast(
         directory, monitor=task.monitor, best=resumed.facts["best"] if resumed else None
     )
@@ -116,7 +120,7 @@ def _train(
     with record.following(), interruption.listening():
         with _tracked(cfg, record) as trackers, clear_errors():
             save_first_batches(cfg, sources["train"], directory / "batches.png", steps=steps)
-            checkpoints = _checkpoints(cfg, record, best, interruption, resumed)
+            checkpoints = _checkpoints(cfg, record, best, saved, interruption, resumed)
             callbacks = _callbacks(cfg, sources["val"], best, checkpoints)
             waits = Waits()
             batches = _batches(cfg, sources["train"], devices, checkpoints.step, waits)
@@ -236,6 +240,7 @@ def _checkpoints(
     cfg: Mapping[str, Any],
     record: Record,
     best: BestAndLast,
+    files: Collection[str],
     interruption: Interruption,
     resumed: Checkpoint | None,
 ) -> Checkpoints:
@@ -252,6 +257,7 @@ def _checkpoints(
         steps=record.manifest["steps_per_epoch"],
         **cfg["checkpoint"],
         facts=facts,
+        appended=files,
         interruption=interruption,
         resumed=resumed,
     )

@@ -1,0 +1,35 @@
+"""What a training does with its directory before the first update."""
+
+import pytest
+
+from zoo import config
+from zoo.errors import ZooError
+from zoo.training import run
+
+QUICK = [
+    "data=shapes", "data.images=8", "data.held_out=2", "data.size=[64,64]", "image_size=[64,64]",
+    "batch_size=2", "epochs=1", "steps_per_epoch=2", "tracker=none",
+    "+model.backbone.stem=4", "+model.backbone.widths=[4,8,8]", "model.head.widths.P4=8",
+    "~model.head.masks.P5", "~model.head.widths.P5",
+]  # fmt: skip
+
+
+def begin(monkeypatch, directory, *overrides):
+    """Start a training that ends where its first update would begin."""
+
+    def refuse(*args):
+        raise ZooError("no update is made here")
+
+    monkeypatch.setattr(run, "_fit", refuse)
+    with pytest.raises(ZooError, match="no update is made here"):
+        run.train(config.plain(config.compose("train", [*QUICK, *overrides])), directory)
+
+
+def test_what_others_keep_beside_a_run_stays(monkeypatch, tmp_path):
+    (tmp_path / "annotations.csv").write_text("a,b\n")
+    (tmp_path / "notes.jsonl").write_text("{}\n")
+    (tmp_path / "metrics.jsonl").write_text("of a run that was killed\n")
+    begin(monkeypatch, tmp_path)
+    assert (tmp_path / "annotations.csv").read_text() == "a,b\n"
+    assert (tmp_path / "notes.jsonl").read_text() == "{}\n"
+    assert (tmp_path / "metrics.jsonl").read_text() == ""
