@@ -1,10 +1,12 @@
 """What a training does with its directory before the first update."""
 
 import pytest
+from manifests import manifest
 
 from zoo import config
 from zoo.errors import ZooError
 from zoo.training import run
+from zoo.training.manifest import write_manifest
 
 QUICK = [
     "data=shapes", "data.images=8", "data.held_out=2", "data.size=[64,64]", "image_size=[64,64]",
@@ -33,3 +35,16 @@ def test_what_others_keep_beside_a_run_stays(monkeypatch, tmp_path):
     assert (tmp_path / "annotations.csv").read_text() == "a,b\n"
     assert (tmp_path / "notes.jsonl").read_text() == "{}\n"
     assert (tmp_path / "metrics.jsonl").read_text() == ""
+
+
+def test_a_run_that_starts_over_draws_its_own_batches(monkeypatch, tmp_path):
+    begin(monkeypatch, tmp_path)
+    first = (tmp_path / "batches.png").read_bytes()
+    begin(monkeypatch, tmp_path, "seed=1")
+    assert (tmp_path / "batches.png").read_bytes() != first
+
+
+def test_a_finished_run_answers_with_its_scores_though_its_checkpoints_are_gone(tmp_path):
+    write_manifest(manifest(status="finished", metrics={"AP": 0.5}), tmp_path)
+    cfg = {**manifest()["config"], "weights": None, "resume": "auto"}
+    assert run.train(cfg, tmp_path) == {"AP": 0.5}

@@ -37,7 +37,7 @@ from zoo.training.preview import save_first_batches
 from zoo.training.progress import TrainingProgress
 from zoo.training.record import Record
 from zoo.training.replicated import sum_gradients_first
-from zoo.training.resumption import resume_point
+from zoo.training.resumption import is_finished, resume_point
 from zoo.training.saving import Checkpoints
 from zoo.training.schedules.updates import PerUpdate
 from zoo.training.state import weights_sha256
@@ -70,9 +70,9 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
     if cfg.get("devices"):
         cfg = {**cfg, "devices": devices.count}  # how many "all" were is part of the run
     resumed = resume_point(cfg, directory)
-    if resumed and (manifest := read_manifest(directory))["status"] == "finished":
+    if is_finished(directory):
         log.info("the run in %s is finished; nothing to go on with", directory)
-        return manifest["metrics"]
+        return read_manifest(directory)["metrics"]
     try:
         with devices.place(directory) as place, devices.training():
             return _train(cfg, place, resumed, devices)
@@ -113,6 +113,8 @@ def _train(
         # What a callback appended that is left out by now, it may append again some day.
         saved |= resumed.facts["sizes"]
     cut_back(directory, saved)
+    if not resumed:
+        (directory / "batches.png").unlink(missing_ok=True)  # of a run that starts over
     best = BestAndLast(
         directory, monitor=task.monitor, best=resumed.facts["best"] if resumed else None
     )
