@@ -42,7 +42,7 @@ from zoo.training.saving import Checkpoints
 from zoo.training.schedules.updates import PerUpdate
 from zoo.training.state import weights_sha256
 from zoo.training.task import Task, task_of
-from zoo.training.transfer import freeze, initialise
+from zoo.training.transfer import check_parts, freeze, initialise
 from zoo.training.waiting import Waits
 
 log = logging.getLogger(__name__)
@@ -170,10 +170,16 @@ def _fit(
 
 
 def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
-    """The detector of the config for the classes of `source`, with its initial weights, frozen."""
+    """The detector of the config for the classes of `source`, with its initial weights, frozen.
+
+    Raises:
+        ZooError: a part of the config does not fit, or `transfer` or `freeze` names none.
+    """
     task = task_of(cfg)
+    check_parts("transfer", cfg["transfer"])
     detector = task.model(cfg, source.class_names)
     if cfg["weights"]:
+        # A classifier takes the backbone alone of the parts that the key has by default.
         parts = [part for part in cfg["transfer"] if part in task.parts]
         report = initialise(detector, cfg["weights"], parts)
         log.info("weights of %s: %s", cfg["weights"], report)
