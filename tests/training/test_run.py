@@ -17,14 +17,17 @@ QUICK = [
 
 
 def begin(monkeypatch, directory, *overrides):
-    """Start a training that ends where its first update would begin."""
+    """Start a training that ends where its first update would begin: what `_fit` was given."""
+    given = []
 
     def refuse(*args):
+        given.extend(args)
         raise ZooError("no update is made here")
 
     monkeypatch.setattr(run, "_fit", refuse)
     with pytest.raises(ZooError, match="no update is made here"):
         run.train(config.plain(config.compose("train", [*QUICK, *overrides])), directory)
+    return given
 
 
 def test_what_others_keep_beside_a_run_stays(monkeypatch, tmp_path):
@@ -48,3 +51,20 @@ def test_a_finished_run_answers_with_its_scores_though_its_checkpoints_are_gone(
     write_manifest(manifest(status="finished", metrics={"AP": 0.5}), tmp_path)
     cfg = {**manifest()["config"], "weights": None, "resume": "auto"}
     assert run.train(cfg, tmp_path) == {"AP": 0.5}
+
+
+def test_the_callbacks_of_the_config_are_followed_by_what_evaluates_a_run_they_end(
+    monkeypatch, tmp_path
+):
+    early = "+callbacks.early={_target_: keras.callbacks.EarlyStopping, monitor: loss}"
+    callbacks = begin(monkeypatch, tmp_path, early)[3]
+    assert [type(callback).__name__ for callback in callbacks[-2:]] == [
+        "EarlyStopping", "AtLeastOnce",
+    ]  # fmt: skip
+
+
+def test_a_callback_that_sets_the_learning_rate_is_refused_at_the_start(tmp_path):
+    plateau = "+callbacks.plateau={_target_: keras.callbacks.ReduceLROnPlateau, monitor: loss}"
+    settings = config.plain(config.compose("train", [*QUICK, plateau]))
+    with pytest.raises(ZooError, match=r"callbacks\.plateau: ReduceLROnPlateau .* schedule="):
+        run.train(settings, tmp_path)

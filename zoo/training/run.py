@@ -24,7 +24,14 @@ from zoo.evaluation.report import print_metrics
 from zoo.ops.compile import accelerated
 from zoo.report.page import write_report
 from zoo.training.atomic import write_text
-from zoo.training.callbacks import BestAndLast, Diverged, EarlyStop, ShortEpoch, SwapAverages
+from zoo.training.callbacks import (
+    AtLeastOnce,
+    BestAndLast,
+    Diverged,
+    EarlyStop,
+    ShortEpoch,
+    SwapAverages,
+)
 from zoo.training.checkpoint import Checkpoint
 from zoo.training.classes import check_classes, warn_of_empty_classes
 from zoo.training.devices import Devices, devices_of
@@ -274,7 +281,11 @@ def _checkpoints(
 def _callbacks(
     cfg: Mapping[str, Any], validation: Source, best: BestAndLast, checkpoints: Checkpoints
 ) -> list[keras.callbacks.Callback]:
-    """Averages come first, so that they are what is evaluated and saved."""
+    """Averages come first, so that they are what is evaluated and saved.
+
+    Raises:
+        ZooError: one of the config's callbacks is none, or sets the learning rate.
+    """
     options = dict(cfg["evaluation"])
     evaluation = task_of(cfg).evaluation(
         validation,
@@ -294,8 +305,21 @@ def _callbacks(
         *([EarlyStop(best, cfg["patience"])] if cfg.get("patience") else []),
         Journal(checkpoints.directory, every=cfg["journal"], step=done),
         TrainingProgress(cfg["epochs"], steps, cfg["batch_size"], done=done),
-        *(building.instantiate(callback) for callback in cfg["callbacks"].values()),
+        *(_of_the_config(name, callback) for name, callback in cfg["callbacks"].items()),
+        AtLeastOnce(evaluation, best),
     ]
+
+
+def _of_the_config(name: str, cfg: Any) -> keras.callbacks.Callback:
+    callback = building.instantiate(cfg)
+    if isinstance(
+        callback, keras.callbacks.ReduceLROnPlateau | keras.callbacks.LearningRateScheduler
+    ):
+        raise ZooError(
+            f"callbacks.{name}: {type(callback).__name__} cannot set the learning rate, which "
+            "follows the schedule; leave it out, and choose another one with schedule=…"
+        )
+    return callback
 
 
 def _tracked(cfg: Mapping[str, Any], record: Record) -> Any:
