@@ -3,7 +3,7 @@ import json
 import keras
 import numpy as np
 
-from zoo.training.journal import Journal, cut_back, sizes
+from zoo.training.journal import Journal, appended, cut_back, sizes
 
 
 class Halving(keras.optimizers.schedules.LearningRateSchedule):
@@ -26,15 +26,26 @@ def test_a_line_every_two_updates_and_one_after_the_epoch(tmp_path):
 
 def test_files_are_cut_back_to_where_they_were(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("one\n")
-    saved = sizes(tmp_path)
+    saved = sizes(tmp_path, ["metrics.jsonl", "history.csv"])
     assert saved == {"metrics.jsonl": 4}
     (tmp_path / "metrics.jsonl").write_text("one\ntwo\nth")
     (tmp_path / "history.csv").write_text("epoch\n")
-    (tmp_path / "report.txt").write_text("stays")
-    cut_back(tmp_path, saved)
+    (tmp_path / "annotations.csv").write_text("stays")
+    cut_back(tmp_path, {"history.csv": 0, **saved})
     assert (tmp_path / "metrics.jsonl").read_text() == "one\n"
     assert (tmp_path / "history.csv").read_text() == ""
-    assert (tmp_path / "report.txt").read_text() == "stays"
+    assert (tmp_path / "annotations.csv").read_text() == "stays"
+
+
+def test_a_run_appends_to_its_journal_and_to_what_csv_loggers_write_beside_it(tmp_path):
+    def logger(path):
+        return {"_target_": "keras.callbacks.CSVLogger", "filename": str(path)}
+
+    callbacks = {
+        "beside": logger(tmp_path / "history.csv"), "elsewhere": logger(tmp_path / "a" / "b.csv"),
+        "other": {"_target_": "keras.callbacks.TerminateOnNaN"},
+    }  # fmt: skip
+    assert appended(callbacks, tmp_path) == {"metrics.jsonl", "history.csv"}
 
 
 def test_lost_lines_are_said(tmp_path, caplog):

@@ -68,6 +68,22 @@ def test_a_run_is_not_overwritten(run):
         resume_point(asked(run, resume=None), run)
 
 
+def test_a_finished_run_is_not_overwritten_without_its_checkpoints_either(tmp_path):
+    write_manifest(manifest(status="finished"), tmp_path)
+    with pytest.raises(ZooError, match="holds a run that is finished; remove it, another hydra"):
+        resume_point(asked(tmp_path, resume=None), tmp_path)
+    with pytest.raises(ZooError, match="epochs=9, not 2"):
+        resume_point(asked(tmp_path, resume="auto", epochs=9), tmp_path)
+
+
+@pytest.mark.parametrize("resume", [None, "auto"])
+def test_a_run_stopped_before_its_first_checkpoint_starts_over(tmp_path, caplog, resume):
+    write_manifest(manifest(status="interrupted"), tmp_path)
+    with caplog.at_level("INFO"):
+        assert resume_point(asked(tmp_path, resume=resume), tmp_path) is None
+    assert f"the run in {tmp_path} has no checkpoint: it starts over" in caplog.text
+
+
 def test_no_run_there():
     with pytest.raises(ZooError, match="no run in /nowhere"):
         stored_config({"resume": "/nowhere"}, [])

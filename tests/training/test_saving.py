@@ -63,8 +63,8 @@ def train(directory, *others, every=100, keep=3):
         cut_back(directory, resumed.facts["sizes"])
     interruption = Interruption()
     checkpoints = Checkpoints(
-        directory, steps=STEPS, every=every, keep=keep, facts=dict, interruption=interruption,
-        resumed=resumed,
+        directory, steps=STEPS, every=every, keep=keep, facts=dict, appended=["metrics.jsonl"],
+        interruption=interruption, resumed=resumed,
     )  # fmt: skip
     start = checkpoints.step
     journal = Journal(directory, every=1, step=start)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.training.sweep import sweep_rows
+from zoo.training.sweep import Sweep, sweep_rows
 
 TOY = str(Path(__file__).with_name("sweeping.py"))
 TINY = [
@@ -70,6 +70,16 @@ def test_rows_tell_what_differs_how_it_ended_and_the_best_first(tmp_path):
     ]
 
 
+def test_the_table_shows_lists_in_brackets(tmp_path, capsys):
+    for number, value in enumerate(["[]", "[backbone]"]):
+        (tmp_path / f"{number}" / ".hydra").mkdir(parents=True)
+        (tmp_path / f"{number}" / ".hydra" / "overrides.yaml").write_text(f"- freeze={value}\n")
+    sweep = Sweep()
+    sweep.directory = tmp_path
+    sweep.conclude()
+    assert "[backbone]" in capsys.readouterr().out
+
+
 def test_failed_jobs_are_marked_the_others_finish_and_none_runs_twice(tmp_path):
     sweep = ["-m", "seed=0,1,2", f"hydra.sweep.dir={tmp_path}"]
     output, errors = run(*sweep, code=1, REFUSE="0", CRASH="1")
@@ -92,6 +102,14 @@ def test_failed_jobs_are_marked_the_others_finish_and_none_runs_twice(tmp_path):
     (tmp_path / "0" / "failed.json").unlink()
     run("-m", "seed=0,4,2", f"hydra.sweep.dir={tmp_path}")
     assert starts(tmp_path) == {"0": 2, "1": 2, "2": 1}
+
+
+def test_jobs_in_folders_of_folders_are_jobs_too(tmp_path):
+    subdir = "hydra.sweep.subdir=jobs/${hydra.job.num}"
+    run("-m", "seed=0,1", f"hydra.sweep.dir={tmp_path}", subdir, code=1, REFUSE="0 1")
+    assert {job: row["status"] for job, row in table(tmp_path).items()} == {
+        "jobs/0": "failed", "jobs/1": "failed",
+    }  # fmt: skip
 
 
 def test_a_mistake_of_a_single_run_is_still_one_sentence(tmp_path):

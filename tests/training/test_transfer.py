@@ -3,7 +3,10 @@ import pytest
 from keras import ops
 
 import zoo
+from zoo import config
+from zoo.data.sources import open_source
 from zoo.errors import ZooError
+from zoo.training.run import detector_for
 from zoo.training.transfer import freeze, initialise, transfer
 
 
@@ -48,6 +51,21 @@ def test_nothing_that_fits_is_an_error(three):
 def test_a_misspelt_part_gets_the_nearest(three):
     with pytest.raises(ZooError, match=r"no part 'bakbone' .* did you mean backbone\?"):
         freeze(three, ["bakbone"])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("transfer=[backbone,haed]", r"transfer: no part 'haed' .* did you mean head\?"),
+        ("transfer=backbone", r"transfer=backbone is no list; write transfer=\[backbone\]"),
+        ("freeze=backbone", r"freeze=backbone is no list; write freeze=\[backbone\]"),
+        ("freeze=null", r"freeze=None is no list; write freeze=\[\]"),
+    ],
+)
+def test_parts_are_a_list_of_known_names_with_weights_and_without(override, message):
+    settings = config.plain(config.compose("train", [override]))
+    with pytest.raises(ZooError, match=message):
+        detector_for(settings, open_source(settings["data"], "val"))
 
 
 def test_a_darknet_prefix_fills_the_first_layers(three, tmp_path):

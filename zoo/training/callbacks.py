@@ -177,6 +177,27 @@ class BestAndLast(keras.callbacks.Callback):
             self.model.save(written)
 
 
+class AtLeastOnce(keras.callbacks.Callback):
+    """Evaluates when a run ends before its first evaluation, as Keras' EarlyStopping may end it.
+
+    Args:
+        evaluation: of the run.
+        best: what keeps the best weights.
+    """
+
+    def __init__(self, evaluation: Evaluation, best: BestAndLast):
+        super().__init__()
+        self.evaluation, self.best = evaluation, best
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Evaluate, and keep the weights, where they would be left without scores."""
+        if not self.model.stop_training or self.best.best is not None:
+            return
+        logs = {} if logs is None else logs
+        logs.update({f"val_{key}": value for key, value in self.evaluation.scores().items()})
+        self.best.on_epoch_end(epoch, logs)
+
+
 class EarlyStop(keras.callbacks.Callback):
     """Ends the run after an evaluation when the best one is too long ago.
 

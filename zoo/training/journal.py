@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,20 +64,35 @@ class Journal(keras.callbacks.Callback):
             file.write(line + "\n")
 
 
-def sizes(directory: Path) -> dict[str, int]:
-    """The bytes of the files that a run appends to, on the disk by now."""
+def appended(callbacks: Mapping[str, Any], directory: Path) -> set[str]:
+    """Names of the files in `directory` that a run appends to; all others there are not its own.
+
+    Args:
+        callbacks: `callbacks` of the config.
+        directory: of the run.
+    """
+    paths = [
+        Path(callback["filename"])
+        for callback in callbacks.values()
+        if callback.get("_target_") == "keras.callbacks.CSVLogger" and "filename" in callback
+    ]
+    return {FILE, *(path.name for path in paths if path.parent.resolve() == directory.resolve())}
+
+
+def sizes(directory: Path, names: Iterable[str]) -> dict[str, int]:
+    """The bytes of those of these files that are there, on the disk by now."""
     found = {}
-    for path in sorted([*directory.glob("*.jsonl"), *directory.glob("*.csv")]):
-        with open(path, "rb") as file:
+    for name in sorted(names):
+        with contextlib.suppress(FileNotFoundError), open(directory / name, "rb") as file:
             os.fsync(file.fileno())
-            found[path.name] = os.fstat(file.fileno()).st_size
+            found[name] = os.fstat(file.fileno()).st_size
     return found
 
 
 def cut_back(directory: Path, saved: Mapping[str, int]) -> None:
-    """Bring the files that a run appends to back to their sizes at a checkpoint."""
-    for name in {*sizes(directory), *saved}:
-        path, size = directory / name, saved.get(name, 0)
+    """Bring the files that a run appends to back to their sizes at a checkpoint, 0 at its start."""
+    for name, size in saved.items():
+        path = directory / name
         found = path.stat().st_size if path.is_file() else 0
         if found < size:
             log.warning("%s has %d bytes, %d at the checkpoint: lines are lost", path, found, size)

@@ -54,18 +54,25 @@ def stored_config(cfg: Mapping[str, Any], overrides: Sequence[str]) -> dict[str,
 
 
 def resume_point(cfg: Mapping[str, Any], directory: Path) -> Checkpoint | None:
-    """Where to go on in `directory`; None is a new run.
+    """Where to go on in `directory`; None is a new run, or one that is finished.
+
+    A run that was stopped before its first checkpoint starts over.
 
     Raises:
         ZooError: there is a run and `resume` is not set; its config differs; all its checkpoints
-            are damaged.
+            are damaged; its manifest is not one of a training.
     """
-    if not checkpoints(directory / FOLDER):
-        return load_newest(directory / FOLDER)
+    saved = checkpoints(directory / FOLDER)
+    finished = is_finished(directory)
+    if not saved and not finished:
+        if (directory / FILE).is_file():
+            log.info("the run in %s has no checkpoint: it starts over", directory)
+        return None
     if not cfg["resume"]:
+        remedy = "remove it" if finished else "resume=auto goes on with it"
         raise ZooError(
-            f"{directory} holds a run; resume=auto goes on with it, another hydra.run.dir starts "
-            "a new one"
+            f"{directory} holds a run{' that is finished' if finished else ''}; {remedy}, another "
+            "hydra.run.dir starts a new one"
         )
     manifest = read_manifest(directory)
     differences = [
@@ -76,6 +83,17 @@ def resume_point(cfg: Mapping[str, Any], directory: Path) -> Checkpoint | None:
     if differences:
         raise ZooError(_refusal(differences, directory))
     return load_newest(directory / FOLDER)
+
+
+def is_finished(directory: Path) -> bool:
+    """Whether there is a run in `directory` that came to its end.
+
+    Raises:
+        ZooError: there is a manifest that is damaged or not one of a training.
+    """
+    if not (directory / FILE).is_file():
+        return False
+    return read_manifest(directory)["status"] == "finished"
 
 
 def config_differences(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +24,32 @@ from zoo.evaluation.report import print_metrics
 from zoo.ops.compile import accelerated
 from zoo.report.page import write_report
 from zoo.training.atomic import write_text
-from zoo.training.callbacks import BestAndLast, Diverged, EarlyStop, ShortEpoch, SwapAverages
+from zoo.training.callbacks import (
+    AtLeastOnce,
+    BestAndLast,
+    Diverged,
+    EarlyStop,
+    ShortEpoch,
+    SwapAverages,
+)
 from zoo.training.checkpoint import Checkpoint
 from zoo.training.classes import check_classes, warn_of_empty_classes
 from zoo.training.devices import Devices, devices_of
 from zoo.training.feeding import fit_batches
 from zoo.training.interruption import Interruption
-from zoo.training.journal import Journal, cut_back
+from zoo.training.journal import Journal, appended, cut_back
 from zoo.training.length import epochs, steps_of_an_epoch
 from zoo.training.manifest import read_manifest
 from zoo.training.preview import save_first_batches
 from zoo.training.progress import TrainingProgress
 from zoo.training.record import Record
 from zoo.training.replicated import sum_gradients_first
-from zoo.training.resumption import resume_point
+from zoo.training.resumption import is_finished, resume_point
 from zoo.training.saving import Checkpoints
 from zoo.training.schedules.updates import PerUpdate
 from zoo.training.state import weights_sha256
 from zoo.training.task import Task, task_of
-from zoo.training.transfer import freeze, initialise
+from zoo.training.transfer import check_parts, freeze, initialise
 from zoo.training.waiting import Waits
 
 log = logging.getLogger(__name__)
@@ -70,9 +77,9 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
     if cfg.get("devices"):
         cfg = {**cfg, "devices": devices.count}  # how many "all" were is part of the run
     resumed = resume_point(cfg, directory)
-    if resumed and (manifest := read_manifest(directory))["status"] == "finished":
+    if is_finished(directory):
         log.info("the run in %s is finished; nothing to go on with", directory)
-        return manifest["metrics"]
+        return read_manifest(directory)["metrics"]
     try:
         with devices.place(directory) as place, devices.training():
             return _train(cfg, place, resumed, devices)
@@ -108,7 +115,13 @@ def _train(
         else Record.of_new_run(recorded, directory, sources, detector, steps)
     )
     warn_of_empty_classes(record.manifest["data"])
-    cut_back(directory, resumed.facts["sizes"] if resumed and devices.process == 0 else {})
+    saved = dict.fromkeys(appended(cfg["callbacks"], directory), 0)
+    if resumed and devices.process == 0:
+        # What a callback appended that is left out by now, it may append again some day.
+        saved |= resumed.facts["sizes"]
+    cut_back(directory, saved)
+    if not resumed:
+        (directory / "batches.png").unlink(missing_ok=True)  # of a run that starts over
     best = BestAndLast(
         directory, monitor=task.monitor, best=resumed.facts["best"] if resumed else None
     )
@@ -116,7 +129,7 @@ def _train(
     with record.following(), interruption.listening():
         with _tracked(cfg, record) as trackers, clear_errors():
             save_first_batches(cfg, sources["train"], directory / "batches.png", steps=steps)
-            checkpoints = _checkpoints(cfg, record, best, interruption, resumed)
+            checkpoints = _checkpoints(cfg, record, best, saved, interruption, resumed)
             callbacks = _callbacks(cfg, sources["val"], best, checkpoints)
             waits = Waits()
             batches = _batches(cfg, sources["train"], devices, checkpoints.step, waits)
@@ -164,10 +177,16 @@ def _fit(
 
 
 def detector_for(cfg: Mapping[str, Any], source: Source) -> Detector:
-    """The detector of the config for the classes of `source`, with its initial weights, frozen."""
+    """The detector of the config for the classes of `source`, with its initial weights, frozen.
+
+    Raises:
+        ZooError: a part of the config does not fit, or `transfer` or `freeze` names none.
+    """
     task = task_of(cfg)
+    check_parts("transfer", cfg["transfer"])
     detector = task.model(cfg, source.class_names)
     if cfg["weights"]:
+        # A classifier takes the backbone alone of the parts that the key has by default.
         parts = [part for part in cfg["transfer"] if part in task.parts]
         report = initialise(detector, cfg["weights"], parts)
         log.info("weights of %s: %s", cfg["weights"], report)
@@ -236,6 +255,7 @@ def _checkpoints(
     cfg: Mapping[str, Any],
     record: Record,
     best: BestAndLast,
+    files: Collection[str],
     interruption: Interruption,
     resumed: Checkpoint | None,
 ) -> Checkpoints:
@@ -252,6 +272,7 @@ def _checkpoints(
         steps=record.manifest["steps_per_epoch"],
         **cfg["checkpoint"],
         facts=facts,
+        appended=files,
         interruption=interruption,
         resumed=resumed,
     )
@@ -260,7 +281,11 @@ def _checkpoints(
 def _callbacks(
     cfg: Mapping[str, Any], validation: Source, best: BestAndLast, checkpoints: Checkpoints
 ) -> list[keras.callbacks.Callback]:
-    """Averages come first, so that they are what is evaluated and saved."""
+    """Averages come first, so that they are what is evaluated and saved.
+
+    Raises:
+        ZooError: one of the config's callbacks is none, or sets the learning rate.
+    """
     options = dict(cfg["evaluation"])
     evaluation = task_of(cfg).evaluation(
         validation,
@@ -280,8 +305,21 @@ def _callbacks(
         *([EarlyStop(best, cfg["patience"])] if cfg.get("patience") else []),
         Journal(checkpoints.directory, every=cfg["journal"], step=done),
         TrainingProgress(cfg["epochs"], steps, cfg["batch_size"], done=done),
-        *(building.instantiate(callback) for callback in cfg["callbacks"].values()),
+        *(_of_the_config(name, callback) for name, callback in cfg["callbacks"].items()),
+        AtLeastOnce(evaluation, best),
     ]
+
+
+def _of_the_config(name: str, cfg: Any) -> keras.callbacks.Callback:
+    callback = building.instantiate(cfg)
+    if isinstance(
+        callback, keras.callbacks.ReduceLROnPlateau | keras.callbacks.LearningRateScheduler
+    ):
+        raise ZooError(
+            f"callbacks.{name}: {type(callback).__name__} cannot set the learning rate, which "
+            "follows the schedule; leave it out, and choose another one with schedule=…"
+        )
+    return callback
 
 
 def _tracked(cfg: Mapping[str, Any], record: Record) -> Any:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ class Checkpoints(keras.callbacks.Callback):
         steps: updates of an epoch.
         every, keep: `checkpoint` of `conf/train.yaml`.
         facts: more to save, asked for when saving; JSON-able.
+        appended: names of the files that the run appends to, whose sizes are saved too.
         interruption: of the process.
         resumed: the checkpoint to go on from.
         siblings: all callbacks, this one included.
@@ -76,6 +77,7 @@ class Checkpoints(keras.callbacks.Callback):
         every: Any,
         keep: int,
         facts: Callable[[], dict[str, Any]],
+        appended: Collection[str],
         interruption: Interruption,
         resumed: Checkpoint | None = None,
     ):
@@ -83,6 +85,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.directory, self.steps, self.keep = directory, steps, keep
         self.interval = Interval(every)
         self.facts, self.interruption, self.resumed = facts, interruption, resumed
+        self.appended = appended
         self.step = resumed.step if resumed else 0
         self.saved_step: int | None = resumed.step if resumed else None
         self.siblings: keras.callbacks.CallbackList | None = None
@@ -145,7 +148,7 @@ class Checkpoints(keras.callbacks.Callback):
     def _save(self) -> None:
         arrays = snapshot(self.model)
         facts = {"step": self.step, "random": random_state(), **self.facts()}
-        facts["sizes"] = sizes(self.directory)
+        facts["sizes"] = sizes(self.directory, self.appended)
         try:
             save_checkpoint(
                 self.directory / FOLDER, Checkpoint(self.step, arrays, facts), keep=self.keep

@@ -24,6 +24,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from zoo.config import is_job_of_sweep
@@ -138,26 +139,29 @@ class Sweep(Callback):
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
-        table = Table(title=f"sweep in {self.directory}")
+        # Rich reads [backbone] as a style.
+        table = Table(title=escape(f"sweep in {self.directory}"))
         for column in columns:
             table.add_column(column, justify="right" if column in METRICS else "left")
         for row in rows:
-            table.add_row(*(_text(row.get(column, "")) for column in columns))
+            table.add_row(*(escape(_text(row.get(column, ""))) for column in columns))
         Console().print(table)
         return rows
 
 
 def sweep_rows(directory: Path) -> list[dict[str, Any]]:
-    """For each job its number, overrides, status, and scores or error; best AP first.
+    """For each job its folder, overrides, status, and scores or error; best AP first.
 
-    The status is "done", "failed", or "unfinished" where the sweep was stopped in the job.
+    The folder is relative to `directory`, by default the number of the job. The status is
+    "done", "failed", or "unfinished" where the sweep was stopped in the job.
     """
     rows = []
-    for file in directory.glob("*/.hydra/overrides.yaml"):
+    # At any depth: `hydra.sweep.subdir` may have slashes, and so has the name of a config group.
+    for file in directory.rglob(".hydra/overrides.yaml"):
         job = file.parent.parent
         lines = [str(line) for line in OmegaConf.load(file)]
         overrides = {key: value for key, _, value in (line.partition("=") for line in lines)}
-        rows.append({"job": job.name, **overrides, **_outcome(job)})
+        rows.append({"job": str(job.relative_to(directory)), **overrides, **_outcome(job)})
     shared = _same_everywhere(rows)
     rows = [{key: value for key, value in row.items() if key not in shared} for row in rows]
     return sorted(rows, key=lambda row: (-row.get("AP", -1), len(row["job"]), row["job"]))

@@ -36,10 +36,11 @@ def transfer(target: Detector, source: Detector, parts: Sequence[str]) -> Transf
     Raises:
         ZooError: an unknown part, or nothing fits at all.
     """
+    check_parts("transfer", parts)
     report = Transfer()
     for part in parts:
-        theirs = {v.path: v for v in submodel(source, part).variables}
-        for variable in submodel(target, part).variables:
+        theirs = {v.path: v for v in submodel(source, part, "transfer").variables}
+        for variable in submodel(target, part, "transfer").variables:
             path = f"{part}/{variable.path}"
             if variable.path not in theirs:
                 report.missed[path] = "the source has no such array"
@@ -84,16 +85,32 @@ def freeze(detector: Detector, parts: Sequence[str]) -> None:
     Raises:
         ZooError: a name is not a part of the detector.
     """
+    check_parts("freeze", parts)
     for part in parts:
-        submodel(detector, part).trainable = False
+        submodel(detector, part, "freeze").trainable = False
 
 
-def submodel(detector: Detector, part: str) -> Any:
-    """The backbone, the neck or the head of a detector, as a `keras.Model`."""
+def check_parts(key: str, parts: Any) -> None:
+    """Refuse what is no list of backbone, neck and head.
+
+    Raises:
+        ZooError: that names `key` and what to write.
+    """
     from zoo.detector import PARTS
 
-    if part not in PARTS:
-        raise ZooError(f"no part {part!r} of a detector; {nearest(part, PARTS)}")
+    if not isinstance(parts, list | tuple):
+        raise ZooError(f"{key}={parts} is no list; write {key}=[{parts or ''}]")
+    for part in parts:
+        if part not in PARTS:
+            raise ZooError(f"{key}: no part {part!r} of a detector; {nearest(part, PARTS)}")
+
+
+def submodel(detector: Detector, part: str, key: str) -> Any:
+    """The backbone, the neck or the head of a detector, as a `keras.Model`.
+
+    Raises:
+        ZooError: the detector, or classifier, lacks it; the message says to leave it out of `key`.
+    """
     if part not in [layer.name for layer in detector.layers]:
-        raise ZooError(f"{detector.name} has no {part}; leave it out: transfer=[backbone]")
+        raise ZooError(f"{detector.name} has no {part}; leave it out: {key}=[backbone]")
     return detector.get_layer(part)

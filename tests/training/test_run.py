@@ -1,0 +1,70 @@
+"""What a training does with its directory before the first update."""
+
+import pytest
+from manifests import manifest
+
+from zoo import config
+from zoo.errors import ZooError
+from zoo.training import run
+from zoo.training.manifest import write_manifest
+
+QUICK = [
+    "data=shapes", "data.images=8", "data.held_out=2", "data.size=[64,64]", "image_size=[64,64]",
+    "batch_size=2", "epochs=1", "steps_per_epoch=2", "tracker=none",
+    "+model.backbone.stem=4", "+model.backbone.widths=[4,8,8]", "model.head.widths.P4=8",
+    "~model.head.masks.P5", "~model.head.widths.P5",
+]  # fmt: skip
+
+
+def begin(monkeypatch, directory, *overrides):
+    """Start a training that ends where its first update would begin: what `_fit` was given."""
+    given = []
+
+    def refuse(*args):
+        given.extend(args)
+        raise ZooError("no update is made here")
+
+    monkeypatch.setattr(run, "_fit", refuse)
+    with pytest.raises(ZooError, match="no update is made here"):
+        run.train(config.plain(config.compose("train", [*QUICK, *overrides])), directory)
+    return given
+
+
+def test_what_others_keep_beside_a_run_stays(monkeypatch, tmp_path):
+    (tmp_path / "annotations.csv").write_text("a,b\n")
+    (tmp_path / "notes.jsonl").write_text("{}\n")
+    (tmp_path / "metrics.jsonl").write_text("of a run that was killed\n")
+    begin(monkeypatch, tmp_path)
+    assert (tmp_path / "annotations.csv").read_text() == "a,b\n"
+    assert (tmp_path / "notes.jsonl").read_text() == "{}\n"
+    assert (tmp_path / "metrics.jsonl").read_text() == ""
+
+
+def test_a_run_that_starts_over_draws_its_own_batches(monkeypatch, tmp_path):
+    begin(monkeypatch, tmp_path)
+    first = (tmp_path / "batches.png").read_bytes()
+    begin(monkeypatch, tmp_path, "seed=1")
+    assert (tmp_path / "batches.png").read_bytes() != first
+
+
+def test_a_finished_run_answers_with_its_scores_though_its_checkpoints_are_gone(tmp_path):
+    write_manifest(manifest(status="finished", metrics={"AP": 0.5}), tmp_path)
+    cfg = {**manifest()["config"], "weights": None, "resume": "auto"}
+    assert run.train(cfg, tmp_path) == {"AP": 0.5}
+
+
+def test_the_callbacks_of_the_config_are_followed_by_what_evaluates_a_run_they_end(
+    monkeypatch, tmp_path
+):
+    early = "+callbacks.early={_target_: keras.callbacks.EarlyStopping, monitor: loss}"
+    callbacks = begin(monkeypatch, tmp_path, early)[3]
+    assert [type(callback).__name__ for callback in callbacks[-2:]] == [
+        "EarlyStopping", "AtLeastOnce",
+    ]  # fmt: skip
+
+
+def test_a_callback_that_sets_the_learning_rate_is_refused_at_the_start(tmp_path):
+    plateau = "+callbacks.plateau={_target_: keras.callbacks.ReduceLROnPlateau, monitor: loss}"
+    settings = config.plain(config.compose("train", [*QUICK, plateau]))
+    with pytest.raises(ZooError, match=r"callbacks\.plateau: ReduceLROnPlateau .* schedule="):
+        run.train(settings, tmp_path)
