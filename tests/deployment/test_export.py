@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 import zoo
+from zoo import runtimes
 from zoo.errors import ZooError
 from zoo.registry import FORMATS
 
@@ -202,6 +204,31 @@ def test_detect_makes_the_file_once_and_takes_it_again(weights, dog, tmp_path, m
     assert {found["class_name"] for found in record["detections"]} >= {"dog"}
     command("zoo.detect", f"preset={file}", f"source={dog}", f"hydra.run.dir={tmp_path / 'third'}")
     assert json.loads((tmp_path / "third" / "detections.json").read_text()) == records[0]
+
+
+def test_paths_may_have_characters_of_hydras_grammar(tmp_path, monkeypatch):
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    folder = tmp_path / "it's (2), a=b é \\"
+    folder.mkdir()
+    (folder / "m.keras").write_bytes(b"weights")
+    monkeypatch.setenv("ZOO_CACHE", str(folder))
+    given = {}
+
+    def export(command, **_):
+        overrides = OverridesParser.create().parse_overrides(command[3:])
+        given.update({override.key_or_group: override.value() for override in overrides})
+        output = Path(given["output"])
+        output.parent.mkdir()
+        output.touch()
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr("zoo.runtimes.subprocess.run", export)
+    file = runtimes.exported(str(folder / "m.keras"), runtime="onnx", image_size=[320, 320])
+    assert file.is_file() and file.is_relative_to(folder / "exports")
+    assert given["preset"] == str(folder / "m.keras")
+    assert given["image_size"] == [320, 320]
+    assert Path(given["hydra.run.dir"]).parent.parent == folder / "exports"
 
 
 @pytest.mark.parametrize(
