@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from zoo.config import command, plain
 from zoo.errors import ZooError
+from zoo.format.contract import format_of
 
 
 @command("convert")
@@ -35,6 +36,11 @@ def _model(settings: dict[str, Any]) -> Any:
     for key in ("weights", "class_names"):
         if settings[key] is not None:
             raise ZooError(f"{key}= goes with cfg=; a preset has its own")
+    if format_of(Path(settings["preset"])) is not None:
+        raise ZooError(
+            f"preset={settings['preset']} is exported, without the layers to convert; give the "
+            "preset, run directory or .keras file that it was made from"
+        )
     return zoo.load(settings["preset"])
 
 

@@ -158,9 +158,17 @@ def load_exported(path: Path, format: str, *, threads: int | None = None) -> Exp
     """The detector of an exported file.
 
     Raises:
-        ZooError: there is no such file, it is not ours, or its engine is not installed.
+        ZooError: there is no such file, it is not ours, it is damaged, or its engine is not
+            installed.
     """
     if not path.exists():
         raise ZooError(f"no file {path}")
-    metadata, run = FORMATS[format]().open(path, threads=threads)
+    try:
+        metadata, run = FORMATS[format]().open(path, threads=threads)
+    except ZooError:
+        raise
+    except Exception as error:  # every engine has kinds of its own for a damaged file
+        # OpenVINO says in the lines before where in its source it stands.
+        reason = str(error).strip().rpartition("\n")[2] or type(error).__name__
+        raise ZooError(f"{path} cannot be read: {reason}; export it again") from error
     return ExportedDetector(metadata, run, path)

@@ -96,12 +96,18 @@ def _weights(preset: str) -> tuple[str, str]:
 
 def _export(source: str, file: Path, settings: dict[str, Any]) -> None:
     """Export into a folder beside the cache's, and only then give it its name."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    def quoted(path: Path | str) -> str:  # a path may have characters of Hydra's grammar
+        return QuotedString(str(path), Quote.single).with_quotes()
+
     file.parent.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent.parent) as folder:
         made = Path(folder) / "made"
         given = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
-        command = [sys.executable, "-m", "zoo.export", f"preset={source}", *given]
-        command += [f"output={made / file.name}", f"hydra.run.dir={folder}/run"]
+        command = [sys.executable, "-m", "zoo.export", f"preset={quoted(source)}", *given]
+        command += [f"output={quoted(made / file.name)}"]
+        command += [f"hydra.run.dir={quoted(Path(folder) / 'run')}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise ZooError(f"export for this runtime failed: {done.stderr.strip()[-2000:]}")

@@ -5,12 +5,15 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 import zoo
+from zoo import runtimes
 from zoo.errors import ZooError
 from zoo.registry import FORMATS
 
@@ -204,6 +207,31 @@ def test_detect_makes_the_file_once_and_takes_it_again(weights, dog, tmp_path, m
     assert json.loads((tmp_path / "third" / "detections.json").read_text()) == records[0]
 
 
+def test_paths_may_have_characters_of_hydras_grammar(tmp_path, monkeypatch):
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    folder = tmp_path / "it's (2), a=b é \\"
+    folder.mkdir()
+    (folder / "m.keras").write_bytes(b"weights")
+    monkeypatch.setenv("ZOO_CACHE", str(folder))
+    given = {}
+
+    def export(command, **_):
+        overrides = OverridesParser.create().parse_overrides(command[3:])
+        given.update({override.key_or_group: override.value() for override in overrides})
+        output = Path(given["output"])
+        output.parent.mkdir()
+        output.touch()
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr("zoo.runtimes.subprocess.run", export)
+    file = runtimes.exported(str(folder / "m.keras"), runtime="onnx", image_size=[320, 320])
+    assert file.is_file() and file.is_relative_to(folder / "exports")
+    assert given["preset"] == str(folder / "m.keras")
+    assert given["image_size"] == [320, 320]
+    assert Path(given["hydra.run.dir"]).parent.parent == folder / "exports"
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "sentence"),
     [
@@ -246,6 +274,60 @@ def test_a_missing_file_and_a_foreign_one_are_named(tmp_path):
     (tmp_path / "foreign.tflite").write_bytes(b"TFL3 of somebody else")
     with pytest.raises(ZooError, match="was not exported by zoo"):
         zoo.load(tmp_path / "foreign.tflite")
+
+
+@pytest.mark.parametrize("name", LIGHT)
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_a_damaged_file_is_named(name, share, square, tmp_path):
+    need(name)
+    whole = square / f"{name}{SUFFIX[name]}"
+    content = whole.read_bytes()
+    path = tmp_path / f"m{SUFFIX[name]}"
+    path.write_bytes(content[: int(share * len(content))])
+    if name == "openvino":
+        (tmp_path / "m.bin").write_bytes(whole.with_suffix(".bin").read_bytes())
+    with pytest.raises(ZooError, match=r"m\.\w+ (cannot be read: .+; export it|was not exported)"):
+        zoo.load(path)
+
+
+@pytest.mark.parametrize("share", [None, 0, 0.5], ids=["none", "empty", "half"])
+def test_openvinos_weights_must_be_whole(share, square, tmp_path):
+    need("openvino")
+    whole = square / "openvino.xml"
+    (tmp_path / "m.xml").write_bytes(whole.read_bytes())
+    if share is not None:
+        content = whole.with_suffix(".bin").read_bytes()
+        (tmp_path / "m.bin").write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ZooError, match=r"m\.xml cannot be read: .*bin file"):
+        zoo.load(tmp_path / "m.xml")
+
+
+def test_a_file_of_metadata_without_a_graph_is_named(square, tmp_path):
+    need("litert")
+    text = json.dumps(zoo.load(square / "litert.tflite").metadata)
+    with zipfile.ZipFile(tmp_path / "m.tflite", "w") as archive:
+        archive.writestr("zoo.json", text)
+    with pytest.raises(ZooError, match=r"m\.tflite cannot be read: .*; export it again"):
+        zoo.load(tmp_path / "m.tflite")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        pytest.param("not json", "was not exported by zoo", id="no JSON"),
+        pytest.param("[]", "was not exported by zoo", id="a list"),
+        pytest.param('{"name": "m", "nms": null}', "does not say its class_names,", id="holes"),
+    ],
+)
+def test_metadata_that_are_not_ours(text, sentence, tmp_path):
+    with zipfile.ZipFile(tmp_path / "m.tflite", "w") as archive:
+        archive.writestr("zoo.json", text)
+    (tmp_path / "saved" / "assets.extra").mkdir(parents=True)
+    (tmp_path / "saved" / "assets.extra" / "zoo.json").write_text(text)
+    (tmp_path / "saved" / "saved_model.pb").touch()
+    for path in (tmp_path / "m.tflite", tmp_path / "saved"):
+        with pytest.raises(ZooError, match=f"{path} {sentence}"):
+            zoo.load(path)
 
 
 def test_pictures_are_read_ahead_in_order_and_errors_come_in_their_place():

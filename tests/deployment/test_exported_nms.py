@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from zoo.deployment.suppression import Factors, Known, suppress
+from zoo.errors import ZooError
 from zoo.registry import NMS
 
 if keras.backend.backend() != "tensorflow":
@@ -36,6 +37,14 @@ def test_the_same_of_a_crowd(kind, threshold, strange):
     assert found["count"].numpy().min() > 10
     for key in ("count", "classes", "scores", "boxes"):
         np.testing.assert_array_equal(found[key], ops.convert_to_numpy(want[key]), err_msg=key)
+
+
+@pytest.mark.parametrize("limit", [{"max_detections": 0}, {"max_candidates": -5}])
+def test_limits_that_let_nothing_through_are_refused(limit):
+    boxes, scores = tf.zeros((1, 3, 4)), Known(tf.zeros((1, 3, 2)))
+    ((key, value),) = limit.items()
+    with pytest.raises(ZooError, match=f"nms {key}={value}: must be at least 1"):
+        suppress(boxes, scores, {"name": "default", **LIMITS, **limit})
 
 
 @pytest.mark.parametrize("images", [1, 3])

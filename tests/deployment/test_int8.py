@@ -78,6 +78,9 @@ def test_a_folder_without_pictures_is_named(tmp_path):
             {"precision": "int8", "calibration": {"source": ".", "pictures": 0}},
             "calibration.pictures=0: must be at least 1", id="none of them",
         ),
+        pytest.param({"resize": "crop"}, "no resize 'crop'; there are: letterbox", id="resize"),
+        pytest.param({"batch_size": 0}, "batch_size=0: must be a whole number", id="no picture"),
+        pytest.param({"batch_size": 1.5}, "batch_size=1.5: must be a whole", id="half a picture"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_said_before_anything_is_built(options, sentence, tmp_path):

@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ import zoo
 from zoo.errors import ZooError
 from zoo.evaluation.run import evaluate
 from zoo.exported import ExportedDetector
+from zoo.model_card.evidence import evaluation_manifest
 
 METADATA = {
     "name": "tiny", "class_names": ["dog"], "image_size": [32, 32], "batch_size": 1,
@@ -49,6 +51,20 @@ def test_what_a_manifest_knows_a_file_by(tmp_path):
     found = ExportedDetector(METADATA, None, tmp_path / "m.xml").sha256
     # printf graphweights | sha256sum
     assert found == "e814e4e36a7a301f3911b1ee711295a206b8be436e937f9fadab5786479b36bd"
+
+
+@pytest.mark.parametrize("size", [None, 32, [32, 32]])
+def test_a_manifest_has_height_and_width_of_one_side_too(size, tmp_path):
+    (tmp_path / "m.onnx").touch()
+    manifest = evaluation_manifest(
+        {"preset": "m.onnx", "data": {}, "split": "val", "evaluation": {"image_size": size}},
+        rules="exported",
+        detector=ExportedDetector(METADATA, None, tmp_path / "m.onnx"),
+        source=SimpleNamespace(category_ids=[1], fingerprint="f"),
+        found={"images": 1, "objects": 1, "metrics": {}, "darknet": {}},
+        warning=None,
+    )
+    assert manifest["image_size"] == [32, 32]
 
 
 @pytest.mark.slow

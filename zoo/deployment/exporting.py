@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import zoo
+from zoo.data.geometry import MODES
 from zoo.deployment.calibration import Calibration, checked
 from zoo.deployment.fold import fold
 from zoo.deployment.graph import check_backend, trace
 from zoo.detector import Detector
-from zoo.errors import ZooError
+from zoo.errors import ZooError, nearest
 from zoo.format.contract import check_precision
 from zoo.registry import FORMATS, NMS
 
@@ -51,10 +52,15 @@ def export(
         The path written.
 
     Raises:
-        ZooError: the format, its engine, the precision, a size or a picture does not exist.
+        ZooError: the format, its engine, the precision, the way to resize, a size or a picture
+            does not exist, or a limit lets nothing through.
     """
     check_precision(format, precision)
     chosen = checked(calibration, precision)
+    if resize is not None and resize not in MODES:
+        raise ZooError(f"no resize {resize!r}; {nearest(resize, MODES)}")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ZooError(f"batch_size={batch_size}: must be a whole number, at least 1")
     check_backend()
     if not isinstance(detector, Detector):
         raise ZooError(f"{getattr(detector, 'name', detector)} is no detector of Keras to export")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.nms.candidates import LARGEST
+from zoo.nms.candidates import LARGEST, check_limits
 from zoo.nms.overlap import Suppresses, by_distance_iou, by_iou
 from zoo.registry import NMS
 
@@ -91,7 +91,8 @@ def suppress(boxes: Any, scores: Known | Factors, cfg: Mapping[str, Any]) -> dic
         cfg: plain config of a greedy NMS part.
 
     Raises:
-        ZooError: the NMS is of another kind, or limits the detections of a class.
+        ZooError: the NMS is of another kind, or limits the detections of a class,
+            or lets nothing through.
     """
     import tensorflow as tf
 
@@ -119,6 +120,7 @@ def _settings(cfg: Mapping[str, Any]) -> dict[str, Any]:
     settings = NMS.settings(cfg)
     if settings["max_per_class"] is not None:
         raise ZooError("nms max_per_class does not export; leave it null")
+    check_limits(**{key: settings[key] for key in ("max_candidates", "max_detections")})
     return settings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, Any]]
 Metadata = dict[str, Any]
 #: Precisions whose ranges come from pictures.
 CALIBRATED = ("int8",)
+#: What no file runs without, of `zoo.deployment.exporting.describe`.
+KEYS = ("name", "class_names", "image_size", "batch_size", "resize", "precision", "nms")
 
 
 class Batches(Protocol):
@@ -95,6 +98,27 @@ def check_precision(name: str, precision: str) -> None:
     known = FORMATS[name]().precisions
     if precision not in known:
         raise ZooError(f"format {name} has no precision {precision!r}; {nearest(precision, known)}")
+
+
+def read_metadata(path: Path, text: str | bytes) -> Metadata:
+    """What was written into a file, from its JSON.
+
+    Args:
+        path: the file, for messages.
+        text: the JSON.
+
+    Raises:
+        ZooError: it is no JSON of an object, or lacks one of `KEYS`.
+    """
+    try:
+        metadata = json.loads(text)
+    except ValueError as error:
+        raise foreign(path) from error
+    if not isinstance(metadata, dict):
+        raise foreign(path)
+    if missing := [key for key in KEYS if key not in metadata]:
+        raise ZooError(f"{path} does not say its {', '.join(missing)}; export it again")
+    return metadata
 
 
 def foreign(path: Path) -> ZooError:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.format.contract import Batches, Metadata, Run, foreign, need, saved
+from zoo.format.contract import Batches, Metadata, Run, foreign, need, read_metadata, saved
 
 
 class LiteRT:
@@ -62,9 +62,10 @@ class LiteRT:
         """As `zoo.format.contract.Format`."""
         try:
             with zipfile.ZipFile(path) as archive:
-                metadata = json.loads(archive.read("zoo.json"))
+                text = archive.read("zoo.json")
         except (zipfile.BadZipFile, KeyError) as error:
             raise foreign(path) from error
+        metadata = read_metadata(path, text)
         litert = need("ai_edge_litert.interpreter", "litert")
         interpreter = litert.Interpreter(str(path), num_threads=threads or os.cpu_count())
         runner = interpreter.get_signature_runner()

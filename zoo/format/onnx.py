@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.format.contract import Metadata, Run, foreign, need
+from zoo.format.contract import Metadata, Run, foreign, need, read_metadata
 
 OPSET = 18
 
@@ -44,12 +44,12 @@ class Onnx:
         session = runtime.InferenceSession(
             str(path), options, providers=runtime.get_available_providers()
         )
-        metadata = session.get_modelmeta().custom_metadata_map
-        if "zoo" not in metadata:
+        properties = session.get_modelmeta().custom_metadata_map
+        if "zoo" not in properties:
             raise foreign(path)
         names = [output.name for output in session.get_outputs()]
 
         def run(inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
             return dict(zip(names, session.run(names, dict(inputs)), strict=True))
 
-        return json.loads(metadata["zoo"]), run
+        return read_metadata(path, properties["zoo"]), run

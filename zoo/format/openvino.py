@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.format.contract import Batches, Metadata, Run, foreign, need, saved
+from zoo.format.contract import Batches, Metadata, Run, foreign, need, read_metadata, saved
 
 
 class OpenVINO:
@@ -56,7 +56,7 @@ class OpenVINO:
         model = core.read_model(str(path))
         if not model.has_rt_info(["zoo"]):
             raise foreign(path)
-        metadata = json.loads(model.get_rt_info(["zoo"]).astype(str))
+        metadata = read_metadata(path, model.get_rt_info(["zoo"]).astype(str))
         hint = "bf16" if metadata["precision"] == "bfloat16" else "f32"
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
         if threads:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.format.contract import Metadata, Run, foreign
+from zoo.format.contract import Metadata, Run, foreign, read_metadata
 
 
 class SavedModel:
@@ -38,6 +38,7 @@ class SavedModel:
         file = path / "assets.extra" / "zoo.json"
         if not file.is_file():
             raise foreign(path)
+        metadata = read_metadata(path, file.read_bytes())
         import tensorflow as tf
 
         module = tf.saved_model.load(str(path))
@@ -48,4 +49,4 @@ class SavedModel:
             return {name: values.numpy() for name, values in found.items()}
 
         run.module = module  # type: ignore[attr-defined]  # its signatures do not keep it alive
-        return json.loads(file.read_text()), run
+        return metadata, run

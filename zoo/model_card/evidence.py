@@ -86,6 +86,7 @@ def evaluation_manifest(
     name = settings["preset"]
     engine = format_of(detector.where) if isinstance(detector, ExportedDetector) else None
     known = cards.card(name)["weights"]["sha256"] if name in cards.names() else None
+    size = settings["evaluation"].get("image_size") or detector.image_size
     data = {key: value for key, value in settings["data"].items() if key != "cache_mb"}
     return {
         "version": VERSION,
@@ -98,7 +99,7 @@ def evaluation_manifest(
         },
         "rules": rules,
         "evaluation": dict(settings["evaluation"]),
-        "image_size": list(settings["evaluation"].get("image_size") or detector.image_size),
+        "image_size": list(detector.check_size(size)),
         "split": settings["split"],
         "data": {
             "config": data,
