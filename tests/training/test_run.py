@@ -6,6 +6,7 @@ from manifests import manifest
 from zoo import config
 from zoo.errors import ZooError
 from zoo.training import run
+from zoo.training.devices import alone_in
 from zoo.training.manifest import write_manifest
 
 QUICK = [
@@ -68,3 +69,9 @@ def test_a_callback_that_sets_the_learning_rate_is_refused_at_the_start(tmp_path
     settings = config.plain(config.compose("train", [*QUICK, plateau]))
     with pytest.raises(ZooError, match=r"callbacks\.plateau: ReduceLROnPlateau .* schedule="):
         run.train(settings, tmp_path)
+
+
+def test_two_trainings_do_not_share_a_directory(monkeypatch, tmp_path):
+    with alone_in(tmp_path), pytest.raises(ZooError, match=f"another process trains in {tmp_path}"):
+        run.train(config.plain(config.compose("train", QUICK)), tmp_path)
+    begin(monkeypatch, tmp_path)  # the other one has ended
