@@ -52,6 +52,7 @@ def test_a_finished_run_answers_with_its_scores_though_its_checkpoints_are_gone(
     write_manifest(manifest(status="finished", metrics={"AP": 0.5}), tmp_path)
     cfg = {**manifest()["config"], "weights": None, "resume": "auto"}
     assert run.train(cfg, tmp_path) == {"AP": 0.5}
+    assert (tmp_path / "report.html").is_file()  # it may have been killed before its report
 
 
 def test_the_callbacks_of_the_config_are_followed_by_what_evaluates_a_run_they_end(

@@ -22,6 +22,7 @@ from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.evaluation.report import print_metrics
 from zoo.ops.compile import accelerated
+from zoo.report.page import FILE as REPORT
 from zoo.report.page import write_report
 from zoo.training.atomic import write_text
 from zoo.training.callbacks import (
@@ -82,6 +83,8 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
             resumed = resume_point(cfg, directory)
             if is_finished(directory):
                 log.info("the run in %s is finished; nothing to go on with", directory)
+                if not (place / REPORT).is_file():  # killed while it was being made
+                    write_report(place)
                 return read_manifest(directory)["metrics"]
             with devices.training():
                 return _train(cfg, place, resumed, devices)
