@@ -6,6 +6,7 @@ from manifests import manifest
 from zoo import config
 from zoo.errors import ZooError
 from zoo.training import run
+from zoo.training.devices import alone_in
 from zoo.training.manifest import write_manifest
 
 QUICK = [
@@ -51,6 +52,7 @@ def test_a_finished_run_answers_with_its_scores_though_its_checkpoints_are_gone(
     write_manifest(manifest(status="finished", metrics={"AP": 0.5}), tmp_path)
     cfg = {**manifest()["config"], "weights": None, "resume": "auto"}
     assert run.train(cfg, tmp_path) == {"AP": 0.5}
+    assert (tmp_path / "report.html").is_file()  # it may have been killed before its report
 
 
 def test_the_callbacks_of_the_config_are_followed_by_what_evaluates_a_run_they_end(
@@ -68,3 +70,9 @@ def test_a_callback_that_sets_the_learning_rate_is_refused_at_the_start(tmp_path
     settings = config.plain(config.compose("train", [*QUICK, plateau]))
     with pytest.raises(ZooError, match=r"callbacks\.plateau: ReduceLROnPlateau .* schedule="):
         run.train(settings, tmp_path)
+
+
+def test_two_trainings_do_not_share_a_directory(monkeypatch, tmp_path):
+    with alone_in(tmp_path), pytest.raises(ZooError, match=f"another process trains in {tmp_path}"):
+        run.train(config.plain(config.compose("train", QUICK)), tmp_path)
+    begin(monkeypatch, tmp_path)  # the other one has ended

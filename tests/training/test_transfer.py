@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -40,6 +41,24 @@ def test_the_backbone_alone(three):
     transfer(two, three, ["backbone"])
     np.testing.assert_array_equal(first_kernel(two, "backbone"), first_kernel(three, "backbone"))
     np.testing.assert_array_equal(first_kernel(two, "neck"), before)
+
+
+def unnamed():
+    """A model whose backbone has layers that Keras names."""
+    inputs, images = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    features = inputs
+    for _ in range(3):
+        features = keras.layers.BatchNormalization()(keras.layers.Conv2D(3, 1)(features))
+    return keras.Model(images, keras.Model(inputs, features, name="backbone")(images))
+
+
+def test_layers_without_a_name_are_known_by_their_order():
+    one, two = unnamed(), unnamed()
+    assert one.variables[0].path != two.variables[0].path
+    report = transfer(two, one, ["backbone"])
+    assert (len(report.copied), report.missed) == (3 * (2 + 4), {})
+    for ours, theirs in zip(one.variables, two.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_nothing_that_fits_is_an_error(three):

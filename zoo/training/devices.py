@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import tempfile
@@ -17,6 +18,11 @@ import keras
 from zoo.errors import ZooError
 from zoo.training.manifest import FILE
 from zoo.training.tracking.rank import cluster, rank
+
+log = logging.getLogger(__name__)
+
+#: In a run directory; held by the process that trains there.
+LOCK = "train.lock"
 
 
 @dataclass(frozen=True)
@@ -47,14 +53,43 @@ class Devices:
 
     @contextlib.contextmanager
     def place(self, directory: Path) -> Iterator[Path]:
-        """The folder that this process writes into: the run's, or one that is thrown away."""
+        """The folder that this process writes into: the run's, or one that is thrown away.
+
+        Raises:
+            ZooError: another training is writing into the run's.
+        """
         if self.process == 0:
-            yield directory
+            with alone_in(directory):
+                yield directory
             return
         with tempfile.TemporaryDirectory(prefix="zoo-") as scratch:
             if (directory / FILE).is_file():  # the run goes on
                 shutil.copy(directory / FILE, scratch)
             yield Path(scratch)
+
+
+@contextlib.contextmanager
+def alone_in(directory: Path) -> Iterator[None]:
+    """Keep other trainings out of a directory; a lock ends with its process, however that ends.
+
+    Raises:
+        ZooError: one is there.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    # Not the file `lock`, which the job of a sweep holds all the while.
+    with open(directory / LOCK, "w") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ZooError(
+                f"another process trains in {directory}; wait for its end, or start this one with "
+                "another hydra.run.dir"
+            ) from error
+        except (ImportError, OSError) as error:  # Windows; some file systems of clusters
+            log.warning("no lock in %s (%s): start no other training there", directory, error)
+        yield
 
 
 def devices_of(cfg: Mapping[str, Any]) -> Devices:

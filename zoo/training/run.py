@@ -22,6 +22,7 @@ from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.evaluation.report import print_metrics
 from zoo.ops.compile import accelerated
+from zoo.report.page import FILE as REPORT
 from zoo.report.page import write_report
 from zoo.training.atomic import write_text
 from zoo.training.callbacks import (
@@ -68,7 +69,8 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
         The scores of the best checkpoint (COCO's, or top1 and top5) on the validation split.
 
     Raises:
-        ZooError: something in the config or in the data does not fit, or the disk is full.
+        ZooError: something in the config or in the data does not fit, another process trains in
+            `directory`, or the disk is full.
         Interrupted: SIGTERM or Ctrl-C came; the state is saved.
     """
     if cfg["weights"] == "auto":
@@ -76,13 +78,16 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
     devices = devices_of(cfg)
     if cfg.get("devices"):
         cfg = {**cfg, "devices": devices.count}  # how many "all" were is part of the run
-    resumed = resume_point(cfg, directory)
-    if is_finished(directory):
-        log.info("the run in %s is finished; nothing to go on with", directory)
-        return read_manifest(directory)["metrics"]
     try:
-        with devices.place(directory) as place, devices.training():
-            return _train(cfg, place, resumed, devices)
+        with devices.place(directory) as place:
+            resumed = resume_point(cfg, directory)
+            if is_finished(directory):
+                log.info("the run in %s is finished; nothing to go on with", directory)
+                if not (place / REPORT).is_file():  # killed while it was being made
+                    write_report(place)
+                return read_manifest(directory)["metrics"]
+            with devices.training():
+                return _train(cfg, place, resumed, devices)
     except OSError as error:
         if error.errno not in DISK:
             raise

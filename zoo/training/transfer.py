@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ class Transfer:
 def transfer(target: Detector, source: Detector, parts: Sequence[str]) -> Transfer:
     """Copy the arrays of `source` whose part, path and shape are those of `target`.
 
+    Where paths differ only in the numbers that Keras gives, the order stands for the path.
+
     Args:
         target: the detector to fill.
         source: the detector to take from; its classes may differ.
@@ -39,21 +42,38 @@ def transfer(target: Detector, source: Detector, parts: Sequence[str]) -> Transf
     check_parts("transfer", parts)
     report = Transfer()
     for part in parts:
-        theirs = {v.path: v for v in submodel(source, part, "transfer").variables}
-        for variable in submodel(target, part, "transfer").variables:
+        ours, theirs = (submodel(model, part, "transfer").variables for model in (target, source))
+        for variable, found in _pairs(ours, theirs):
             path = f"{part}/{variable.path}"
-            if variable.path not in theirs:
+            if found is None:
                 report.missed[path] = "the source has no such array"
-            elif (shape := theirs[variable.path].shape) != variable.shape:
+            elif found.shape != variable.shape:
                 report.missed[path] = (
-                    f"shape {tuple(variable.shape)}, the source has {tuple(shape)}"
+                    f"shape {tuple(variable.shape)}, the source has {tuple(found.shape)}"
                 )
             else:
-                variable.assign(theirs[variable.path].value)
+                variable.assign(found.value)
                 report.copied.append(path)
     if not report.copied:
         raise ZooError(f"nothing of {source.name} fits {target.name} in {', '.join(parts)}")
     return report
+
+
+def _pairs(ours: Sequence[Any], theirs: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Each variable of ours with that of theirs, None where there is none.
+
+    Layers without a name are numbered by Keras over the whole process (conv2d, conv2d_1, …), so
+    that the same part has other paths each time it is built: there the order tells.
+    """
+    by_path = {variable.path: variable for variable in theirs}
+    renumbered = {variable.path for variable in ours} != by_path.keys()
+    if renumbered and [_unnumbered(v) for v in ours] == [_unnumbered(v) for v in theirs]:
+        return list(zip(ours, theirs, strict=True))
+    return [(variable, by_path.get(variable.path)) for variable in ours]
+
+
+def _unnumbered(variable: Any) -> str:
+    return re.sub(r"_\d+(?=/|$)", "", variable.path)
 
 
 def initialise(detector: Detector, weights: str, parts: Sequence[str]) -> Transfer | str:
