@@ -1,5 +1,6 @@
 import pytest
 
+import zoo
 from zoo import building
 from zoo.errors import ZooError
 
@@ -52,3 +53,14 @@ def test_a_misspelt_target_key_gets_the_nearest():
 def test_a_misspelt_class_gets_the_nearest():
     with pytest.raises(ZooError, match=r"did you mean EarlyStopping"):
         building.instantiate({"_target_": "keras.callbacks.EarlyStoping"})
+
+
+@pytest.mark.parametrize("names", ["ab", [], ()])
+def test_class_names_are_a_list_of_names(names):
+    with pytest.raises(ZooError, match=r"class_names=.*: must be a list of names"):
+        zoo.build("yolov4_tiny", names)
+
+
+def test_an_empty_name_is_not_the_folder_one_is_in():
+    with pytest.raises(ZooError, match=r"load\(''\) names nothing"):
+        zoo.load("")

@@ -33,6 +33,7 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content, self.status, self.kind = CONTENT, 200, "application/octet-stream"
         self.cut, self.ranges, self.declare_length, self.reset = None, True, True, False
+        self.length = None  # declared instead of the true one
         self.delay = 0.0  # seconds before each answer
         self.requests = []  # the Range header of each request
         self.url = f"http://127.0.0.1:{self.server_address[1]}/files/toy.weights"
@@ -57,7 +58,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{last}/{last + 1}")
         self.send_header("Content-Type", server.kind)
         if server.declare_length:
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", server.length or str(len(body)))
         self.end_headers()
         self.wfile.write(body[: server.cut])
         if server.reset:  # SO_LINGER 0: the connection ends with RST, not FIN
@@ -208,6 +209,7 @@ def test_processes_race_safely(server, cache):
             "web page, not with toy",
             id="a web page, length not declared",
         ),
+        pytest.param(dict(length="abc"), "Content-Length 'abc', which is no", id="no length"),
         pytest.param(dict(status=404), "HTTP 404", id="404"),
         pytest.param(dict(status=403), "HTTP 403", id="403"),
         pytest.param(dict(status=500), "HTTP 500", id="500"),
@@ -230,7 +232,7 @@ class Fresh:
 
     def __init__(self):
         self.content, self.status, self.kind = CONTENT, 200, "application/octet-stream"
-        self.cut, self.declare_length = None, True
+        self.cut, self.declare_length, self.length = None, True, None
 
 
 def test_what_came_before_a_failure_is_kept(server, cache):
@@ -283,6 +285,16 @@ def test_only_http(tmp_path):
 
 
 # === Mirrors ===
+
+
+@pytest.mark.parametrize(
+    "mirror, message",
+    [("http://127.0.0.1:9/ü", "ü/toy.weights is not ASCII"), ("http://[::1", "is not an http")],
+)
+def test_a_mirror_that_is_no_address_is_named(mirror, message, monkeypatch):
+    monkeypatch.setenv("ZOO_MIRROR", mirror)
+    with pytest.raises(ZooError, match=message):
+        fetch(DEAD, **FILE)
 
 
 def test_a_directory_is_asked_first_and_read_in_place(tmp_path, monkeypatch, cache, no_network):

@@ -60,6 +60,8 @@ def load(
         ZooError: there is no such preset or file (the nearest preset is suggested), or a `.cfg`
             is not supported, which names the line, or its weights do not fit.
     """
+    if not str(source):
+        raise ZooError("load('') names nothing; give a preset, a run directory or a file")
     path = Path(source)
     if path.suffix == ".cfg":
         import_keras()
@@ -97,8 +99,10 @@ def build(
         overrides: of that config, as on the command line: `["model/backbone=darknet53"]`.
 
     Raises:
-        ZooError: a name or a key does not exist.
+        ZooError: a name or a key does not exist, or `class_names` is no list of names.
     """
+    if isinstance(class_names, str) or len(class_names) == 0:  # a string is its letters otherwise
+        raise ZooError(f"class_names={class_names!r}: must be a list of names, one for each class")
     import_keras()
     from zoo import config
     from zoo.detector import Detector

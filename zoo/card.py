@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from zoo.config import command, plain
+from zoo.errors import ZooError
 
 
 @command("card")
@@ -21,6 +22,13 @@ def main(cfg: DictConfig) -> None:
 
     settings = plain(cfg)
     preset, directory = settings["preset"], Path(HydraConfig.get().runtime.output_dir)
+    if not isinstance(settings["evaluations"], list):
+        raise ZooError(
+            f"evaluations={settings['evaluations']}: must be a list of run directories; "
+            f"write evaluations=[{settings['evaluations']}]"
+        )
+    if not isinstance(settings["latency"], int) or settings["latency"] < 0:
+        raise ZooError(f"latency={settings['latency']}: must be a number of rounds, or 0 for none")
     evaluations = [Path(path) for path in settings["evaluations"]]
     latencies = _timed(preset, settings["latency"], directory) if settings["latency"] else []
     card = facts(preset, evaluations=_evidence(preset, evaluations, directory), latencies=latencies)

@@ -120,7 +120,11 @@ def _from_directory(path: Path, wanted: File) -> Path:
 
 def _into_cache(url: str, target: Path, wanted: File) -> Path:
     """Download to a partial file beside `target`, verify it, and only then give it its name."""
-    if urlsplit(url).scheme not in ("http", "https"):
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError as error:  # as of a bracket that is not closed
+        raise ZooError(f"{url} is not an http or https address: {error}") from error
+    if scheme not in ("http", "https"):
         raise ZooError(f"{url} is not an http or https address")
     part = target.with_name(f"{target.name}.{wanted.sha256[:8]}.part")
     try:
@@ -206,6 +210,8 @@ def _open(url: str, start: int) -> Any:
     except HTTPError as error:
         error.close()
         raise Unavailable(f"HTTP {error.code} {error.reason}") from error
+    except UnicodeError as error:
+        raise ZooError(f"{url} is not ASCII; write its other characters as %…") from error
     except OSError as error:  # URLError too: no route, no name, refused, TLS, time-out
         raise _Network(str(getattr(error, "reason", error))) from error
 
@@ -221,6 +227,8 @@ def _check_length(url: str, response: Any, expected: int, wanted: File) -> None:
     """Refuse a web page or another file before a byte of it is kept."""
     kind = response.headers.get_content_type()
     length = response.headers.get("Content-Length")
+    if length is not None and not length.isdecimal():
+        raise ZooError(f"{url} answers with Content-Length {length!r}, which is no number")
     if length is not None and int(length) != expected:
         raise ZooError(
             f"{url} answers with {int(length):,} bytes of {kind} where {expected:,} of "

@@ -27,6 +27,8 @@ def main(cfg: DictConfig) -> str:
 
     signal.signal(signal.SIGTERM, lambda *_: exit(128 + signal.SIGTERM))
     settings = plain(cfg)
+    if not isinstance(settings["seeds"], int) or settings["seeds"] < 1:
+        raise ZooError(f"seeds={settings['seeds']}: must be a number of runs, at least 1")
     directory = Path(HydraConfig.get().runtime.output_dir)
     path = Path(settings["run"])
     manifest = read_manifest(path)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -328,6 +329,27 @@ def test_metadata_that_are_not_ours(text, sentence, tmp_path):
     for path in (tmp_path / "m.tflite", tmp_path / "saved"):
         with pytest.raises(ZooError, match=f"{path} {sentence}"):
             zoo.load(path)
+
+
+def test_nothing_is_told_of_temporary_folders(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    from zoo.format.contract import save
+
+    told = []
+    handler = logging.Handler()
+    handler.emit = told.append
+    logger, level = tf.get_logger(), tf.get_logger().level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)  # as in a command: Hydra shows what is told at this level
+    function = tf.function(lambda x: {"y": x}, input_signature=[tf.TensorSpec((1,))])
+    try:
+        save(function, str(tmp_path))
+        assert logger.level == logging.INFO
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+    assert (tmp_path / "saved_model.pb").is_file()
+    assert not told
 
 
 def test_pictures_are_read_ahead_in_order_and_errors_come_in_their_place():

@@ -62,6 +62,13 @@ def test_what_is_no_detector_is_refused(tmp_path):
         cold_start("nowhere")
 
 
+def test_a_process_that_was_killed_says_its_exit_status(monkeypatch):
+    killed = subprocess.CompletedProcess([], -9, "", "")
+    monkeypatch.setattr("zoo.speed.cold.subprocess.run", lambda *_, **__: killed)
+    with pytest.raises(ZooError, match="no cold start of m: exit status -9"):
+        cold_start("m")
+
+
 def test_peak_memory_is_not_that_of_the_process_which_started_it():
     ballast = np.ones(50_000_000)  # 400 MB, which `ru_maxrss` of a child would show
     code = "from zoo.speed.cold import _peak_rss_mib; print(_peak_rss_mib())"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -58,13 +59,24 @@ class Format(Protocol):
 @contextlib.contextmanager
 def saved(function: Any) -> Iterator[str]:
     """A temporary SavedModel of a function, for converters that read one."""
+    with tempfile.TemporaryDirectory() as folder:
+        save(function, folder)
+        yield folder
+
+
+def save(function: Any, folder: str) -> None:
+    """Write a SavedModel of a function; it has no assets, of which TensorFlow would tell."""
     import tensorflow as tf
 
-    with tempfile.TemporaryDirectory() as folder:
-        module = tf.Module()
-        module.function = function
+    module = tf.Module()
+    module.function = function
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
         tf.saved_model.save(module, folder, signatures=function.get_concrete_function())
-        yield folder
+    finally:
+        logger.setLevel(level)
 
 
 def need(module: str, extra: str) -> Any:

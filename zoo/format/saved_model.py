@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.format.contract import Metadata, Run, foreign, read_metadata
+from zoo.format.contract import Metadata, Run, foreign, read_metadata, save
 
 
 class SavedModel:
@@ -20,11 +20,7 @@ class SavedModel:
 
     def write(self, function: Any, path: Path, *, metadata: Metadata, precision: str) -> None:
         """As `zoo.format.contract.Format`."""
-        import tensorflow as tf
-
-        module = tf.Module()
-        module.function = function
-        tf.saved_model.save(module, str(path), signatures=function.get_concrete_function())
+        save(function, str(path))
         extra = path / "assets.extra"
         extra.mkdir(exist_ok=True)
         (extra / "zoo.json").write_text(json.dumps(metadata, indent=1) + "\n")

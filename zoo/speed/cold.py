@@ -31,7 +31,9 @@ def cold_start(model: str) -> dict[str, float]:
     start = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ZooError(f"no cold start of {model}: {done.stderr.strip().splitlines()[-1]}")
+        # What was killed, as for want of memory, says nothing.
+        reason = done.stderr.strip().rpartition("\n")[2] or f"exit status {done.returncode}"
+        raise ZooError(f"no cold start of {model}: {reason}")
     found = json.loads(done.stdout.splitlines()[-1])
     return {"seconds": found["detected"] - start, "peak_rss_mib": found["peak_rss_mib"]}
 
