@@ -43,7 +43,7 @@ def test_the_same_of_a_crowd(kind, threshold, strange):
 def test_limits_that_let_nothing_through_are_refused(limit):
     boxes, scores = tf.zeros((1, 3, 4)), Known(tf.zeros((1, 3, 2)))
     ((key, value),) = limit.items()
-    with pytest.raises(ZooError, match=f"nms {key}={value}: must be at least 1"):
+    with pytest.raises(ZooError, match=f"nms {key}={value}: must be a whole number, at least 1"):
         suppress(boxes, scores, {"name": "default", **LIMITS, **limit})
 
 

@@ -46,3 +46,14 @@ def test_an_epoch_has_whole_batches_only():
 def test_a_run_without_a_length_is_refused(updates):
     with pytest.raises(ZooError, match="epochs is null and updates is"):
         epochs(cfg(updates=updates), Images(640, 1), steps=10)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("batch_size", 0), ("batch_size", "abc"), ("subdivisions", 0), ("steps_per_epoch", -1),
+     ("epochs", 0), ("epochs", 1.5)],
+)  # fmt: skip
+def test_lengths_are_positive_whole_numbers(key, value):
+    keys, source = cfg(batch_size=8, epochs=2) | {key: value}, Images(47, 1)
+    with pytest.raises(ZooError, match=f"{key}={value}: a whole number, at least 1"):
+        epochs(keys, source, steps=steps_of_an_epoch(keys, source))

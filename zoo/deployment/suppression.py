@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.nms.candidates import LARGEST, check_limits
+from zoo.nms.candidates import LARGEST, check_limits, check_numbers
 from zoo.nms.overlap import Suppresses, by_distance_iou, by_iou
 from zoo.registry import NMS
 
@@ -121,6 +121,7 @@ def _settings(cfg: Mapping[str, Any]) -> dict[str, Any]:
     if settings["max_per_class"] is not None:
         raise ZooError("nms max_per_class does not export; leave it null")
     check_limits(**{key: settings[key] for key in ("max_candidates", "max_detections")})
+    check_numbers(**{key: settings[key] for key in ("score_threshold", "iou_threshold")})
     return settings
 
 

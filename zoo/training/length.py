@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.data.sample import Source
+from zoo.data.training import check_whole
 from zoo.errors import ZooError
 
 #: AlexeyAB's advice for custom data counts iterations of that many images.
@@ -19,8 +20,12 @@ def steps_of_an_epoch(cfg: Mapping[str, Any], source: Source) -> int:
     """Batches of an epoch; an update is made every `subdivisions` batches.
 
     Raises:
-        ZooError: there are not enough images for one.
+        ZooError: there are not enough images for one, or a key is no positive whole number.
     """
+    for key in ("batch_size", "subdivisions"):
+        check_whole(key, cfg[key], least=1)
+    if cfg["steps_per_epoch"] is not None:
+        check_whole("steps_per_epoch", cfg["steps_per_epoch"], least=1)
     steps = cfg["steps_per_epoch"] or len(source) // cfg["batch_size"]
     if steps < 1:
         raise ZooError(
@@ -45,6 +50,7 @@ def epochs(cfg: Mapping[str, Any], source: Source, *, steps: int) -> int:
         ZooError: neither is set, or `updates` is neither a number nor auto.
     """
     if cfg["epochs"] is not None:
+        check_whole("epochs", cfg["epochs"], least=1)
         return cfg["epochs"]
     updates, parts = cfg["updates"], cfg["subdivisions"]
     if updates == "auto":
