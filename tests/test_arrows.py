@@ -23,7 +23,8 @@ TOGETHER = {
 }
 #: From the bottom up. A module may import its own folder and anything below, nothing beside.
 LEVELS = [
-    {"errors", "backend"},
+    {"errors"},
+    {"backend"},
     {"registry", "download"},
     {"building"},
     {"config"},

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from zoo.backend import import_keras
+from zoo.errors import ZooError
 
 
 @pytest.fixture
@@ -51,3 +52,17 @@ def test_where_keras_is_imported_already_nothing_is_left_out():
     before = gc.get_freeze_count()
     import_keras()
     assert gc.get_freeze_count() == before
+
+
+def test_a_backend_that_is_not_installed_is_named(stand_in, monkeypatch):
+    stand_in("raise ModuleNotFoundError('no jax', name='jax')")
+    with pytest.raises(ZooError, match=r"jax, is not installed: pip install 'keras-yolo-zoo\[jax]"):
+        import_keras()
+    assert gc.isenabled()
+
+
+def test_a_backend_that_is_none(stand_in, monkeypatch):
+    stand_in("")
+    monkeypatch.setenv("KERAS_BACKEND", "jaks")
+    with pytest.raises(ZooError, match="KERAS_BACKEND=jaks: no such backend; there are: jax, "):
+        import_keras()

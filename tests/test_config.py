@@ -169,3 +169,12 @@ def test_the_yaml_of_no_plugin_hides_another(monkeypatch, name):
     plugins(monkeypatch, ("conf", "zoo_ghost.conf"), (name, "zoo_ghost.conf"))
     with pytest.raises(ZooError, match=f"is called '{name}', as another's; rename it"):
         config.conf_directories()
+
+
+def test_an_argument_of_python_m_zoo_is_refused():
+    done = command("zoo", "trian")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: no argument 'trian'; did you mean train?; a command is called as zoo.train\n"
+    )
+    assert command("zoo", "--help").stdout.startswith("commands")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich.console import Console
 from rich.table import Table
 
 import zoo
 from zoo.config import options
+from zoo.errors import ZooError, nearest
 from zoo.registry import KINDS
 
 COMMANDS = {
@@ -26,6 +29,22 @@ COMMANDS = {
 
 def main() -> None:
     """Print what there is to choose from; imports no backend."""
+    try:
+        _check(sys.argv[1:])
+        _print()
+    except ZooError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+def _check(arguments: list[str]) -> None:
+    for name in arguments:
+        if name not in ("-h", "--help"):
+            known = nearest(name, [command.removeprefix("zoo.") for command in COMMANDS])
+            raise ZooError(f"no argument {name!r}; {known}; a command is called as zoo.train")
+
+
+def _print() -> None:
     console = Console()
     console.print(_table("commands (--help shows the keys)", COMMANDS))
     console.print(_table("presets", {name: "" for name in zoo.presets()}))

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+
+from zoo.errors import ZooError, nearest
+
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def import_keras() -> None:
@@ -13,9 +18,14 @@ def import_keras() -> None:
     through them five or six times until the first detection, which takes half a second to one and a
     half; so it rests meanwhile, and leaves them, and whatever was there before, out of account
     afterwards (`gc.freeze`). What is made later is collected as ever.
+
+    Raises:
+        ZooError: there is no backend such as KERAS_BACKEND names, or it is not installed.
     """
     if "keras" in sys.modules:
         return
+    if (name := os.environ.get("KERAS_BACKEND", BACKENDS[0])) not in BACKENDS:
+        raise ZooError(f"KERAS_BACKEND={name}: no such backend; {nearest(name, BACKENDS)}")
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -23,6 +33,13 @@ def import_keras() -> None:
 
         if enabled:
             gc.freeze()
+    except ModuleNotFoundError as error:
+        if error.name not in BACKENDS:
+            raise
+        raise ZooError(
+            f"the backend of Keras, {error.name}, is not installed: pip install "
+            f"'keras-yolo-zoo[{error.name}]', or set KERAS_BACKEND=tensorflow"
+        ) from error
     finally:
         if enabled:
             gc.enable()

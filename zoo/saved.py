@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import keras
 
@@ -28,6 +28,8 @@ def load_saved(path: Path) -> Any:
         ZooError: nothing is there, or it is not a detector.
     """
     path = checkpoint(path)
+    if path.suffix == ".keras" and path.is_file() and not is_zipfile(path):
+        raise ZooError(f"{path} is not a detector saved by zoo: it is damaged or cut short")
     try:
         detector = keras.saving.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError, BadZipFile) as error:

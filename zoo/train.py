@@ -22,7 +22,7 @@ def main(cfg: DictConfig) -> float:
     settings = plain(cfg)
     determinism.prepare(settings["deterministic"])
     import_keras()
-    from zoo.training.resumption import stored_config
+    from zoo.training.resumption import check_place, stored_config
     from zoo.training.run import train
     from zoo.training.sweep import turn
     from zoo.training.task import task_of
@@ -31,6 +31,7 @@ def main(cfg: DictConfig) -> float:
     if settings["resume"] is None and is_job_of_sweep(hydra):
         settings["resume"] = "auto"
     if settings["resume"] not in (None, "auto"):
+        check_place(settings["resume"], Path(hydra.runtime.output_dir))
         settings = stored_config(settings, list(hydra.overrides.task))
     try:
         with turn(hydra):

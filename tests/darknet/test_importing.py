@@ -266,3 +266,6 @@ def test_a_damaged_keras_file_is_named(tmp_path):
     path.write_bytes(data)
     with pytest.raises(ZooError, match=r"my\.keras is not a detector saved by zoo: .*CRC"):
         zoo.load(path)
+    path.write_bytes(data[:middle])
+    with pytest.raises(ZooError, match=r"my\.keras .* it is damaged or cut short"):
+        zoo.load(path)

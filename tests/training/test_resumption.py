@@ -4,7 +4,13 @@ from manifests import manifest
 from zoo.errors import ZooError
 from zoo.training.checkpoint import FOLDER, Checkpoint, save_checkpoint
 from zoo.training.manifest import write_manifest
-from zoo.training.resumption import config_differences, in_place, resume_point, stored_config
+from zoo.training.resumption import (
+    check_place,
+    config_differences,
+    in_place,
+    resume_point,
+    stored_config,
+)
 
 
 @pytest.fixture
@@ -93,3 +99,16 @@ def test_differences_name_the_leaf():
     before = {"a": {"b": 1, "c": [1]}, "d": {}}
     now = {"a": {"b": 2, "c": [1]}, "d": {"e": 3}}
     assert config_differences(before, now) == [("a.b", 1, 2), ("d", {}, None), ("d.e", None, 3)]
+
+
+@pytest.mark.parametrize("said", ["", "/manifest.json"])
+def test_a_run_goes_on_in_its_own_directory(run, tmp_path_factory, said):
+    check_place(f"{run}{said}", run)
+    with pytest.raises(ZooError, match=rf"goes on in the directory of the run.* resume={run}, "):
+        check_place(f"{run}{said}", tmp_path_factory.mktemp("other"))
+
+
+@pytest.mark.parametrize("key", ["recipe=custom", "+recipe=custom", "recipe@x=custom"])
+def test_a_key_that_sets_others_is_refused(run, key):
+    with pytest.raises(ZooError, match="cannot go on with recipe=custom, not what it was"):
+        stored_config(asked(run), [key, f"resume={run}"])

@@ -97,3 +97,8 @@ def test_a_darknet_prefix_fills_the_first_layers(three, tmp_path):
     assert report == "loaded the first 3 of 21 layers with weights"
     kernel = first_kernel(three, "backbone")  # (3, 3, 3, 32) of (32, 3, 3, 3) in the file
     np.testing.assert_array_equal(kernel[:, :, :, 1].transpose(2, 0, 1).ravel(), start[155:182])
+
+
+def test_an_exported_file_has_no_weights_to_copy(three):
+    with pytest.raises(ZooError, match=r"weights=m\.onnx is exported, without the arrays to copy"):
+        initialise(three, "m.onnx", ["backbone"])

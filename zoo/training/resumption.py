@@ -31,6 +31,25 @@ def in_place(arguments: Sequence[str]) -> list[str]:
     return [*arguments, f"hydra.run.dir={values[-1]}", "hydra.output_subdir=null"]
 
 
+def check_place(resume: str, directory: Path) -> None:
+    """Refuse to go on with a run elsewhere than in its own directory.
+
+    Args:
+        resume: the key of that name.
+        directory: where Hydra works.
+
+    Raises:
+        ZooError: there is a run, and it is elsewhere.
+    """
+    run = Path(resume)
+    run = run if run.is_dir() else run.parent
+    if (run / FILE).is_file() and run.resolve() != directory.resolve():
+        raise ZooError(
+            f"resume={resume} goes on in the directory of the run, not in {directory}; write "
+            f"resume={run}, without hydra.run.dir and outside of a sweep"
+        )
+
+
 def stored_config(cfg: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """The config of the run in `cfg["resume"]`, with those overrides that change no number.
 
@@ -43,11 +62,13 @@ def stored_config(cfg: Mapping[str, Any], overrides: Sequence[str]) -> dict[str,
     """
     stored = dict(read_manifest(Path(cfg["resume"]))["config"])
     for text in overrides:
-        name, _, _ = text.lstrip("+~").partition("=")
+        name, _, given = text.lstrip("+~").partition("=")
         key = name.partition("@")[0].replace("/", ".")
         wanted, held = _at(cfg, key), _at(stored, key)
         if _free(key):
             _put(stored, key, wanted)
+        elif not _has(cfg, key) and not text.startswith("~"):  # a recipe, which sets other keys
+            raise ZooError(_refusal([(key, "what it was", given)], cfg["resume"]))
         elif wanted != held:
             raise ZooError(_refusal([(key, held, wanted)], cfg["resume"]))
     return stored
@@ -121,6 +142,13 @@ def _at(cfg: Any, key: str) -> Any:
     for part in key.split("."):
         cfg = cfg.get(part) if isinstance(cfg, Mapping) else None
     return cfg
+
+
+def _has(cfg: Any, key: str) -> bool:
+    """Whether there is such a key."""
+    *parents, last = key.split(".")
+    node = _at(cfg, ".".join(parents)) if parents else cfg
+    return isinstance(node, Mapping) and last in node
 
 
 def _put(cfg: dict[str, Any], key: str, value: Any) -> None:
