@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 # TensorFlow narrates its start-up on standard error unless told otherwise before its import.
+# By itself it takes oneDNN's operations on some processors only. On one with AVX2 alone they train
+# in four fifths of the time and detect in five quarters of it; there 0 may be the better choice.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
