@@ -10,6 +10,7 @@ import zoo
 from zoo import config
 from zoo.detector import Detector
 from zoo.errors import ZooError
+from zoo.registry import BACKBONES
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +215,18 @@ def test_a_folder_that_may_not_be_read_is_named(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("pathlib.Path.iterdir", refuse)  # root may read everything
     with pytest.raises(ZooError, match=f"source '{tmp_path}': Permission denied"):
         tiny.detect(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("part", "sentence"),
+    [
+        pytest.param(lambda images: {"P5": keras.layers.Conv2D(8, 1, strides=32)(images)},
+                     "the neck asks for level 'P4', which what is before it does not give; there "
+                     "are: P5", id="too few levels"),
+        pytest.param(lambda images: [images], "the backbone gives a list, not levels by name",
+                     id="a list"),
+    ],
+)  # fmt: skip
+def test_a_strangers_backbone_without_the_levels_is_told_so(tiny, part, sentence):
+    with BACKBONES.temporarily("strange", part), pytest.raises(ZooError, match=sentence):
+        Detector({**tiny.cfg, "backbone": {"name": "strange"}}, ["a"])

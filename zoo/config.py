@@ -202,6 +202,9 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
                 _complain(explain(error, name))
             except ZooError as error:
                 _complain(error)
+            except KeyboardInterrupt:
+                print("stopped", file=sys.stderr)
+                raise SystemExit(130) from None
             except BrokenPipeError:  # who read our output has gone, as `head` does
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise SystemExit(1) from None

@@ -224,16 +224,39 @@ def _submodel(kind: str, inputs: Any, registry: Any, cfg: Mapping[str, Any]) -> 
 
 
 def _wrap(name: str, upstream: Any, part: Callable[[Any], dict[str, Any]]) -> keras.Model:
-    """A model called `name` of `part` on fresh inputs like `upstream`'s."""
+    """A model called `name` of `part` on fresh inputs like `upstream`'s.
+
+    Raises:
+        ZooError: the part gives no levels, or asks for one that is not there.
+    """
 
     def like(tensor: Any, key: str) -> Any:
         return keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=key)
 
     if isinstance(upstream, dict):
         inputs = {level: like(tensor, level) for level, tensor in upstream.items()}
+        outputs = part(Levels(name, inputs))
     else:
         inputs = like(upstream, "images")
-    return keras.Model(inputs, part(inputs), name=name)
+        outputs = part(inputs)
+    if not isinstance(outputs, Mapping) or not outputs:
+        given = f"a {type(outputs).__name__}"
+        raise ZooError(f'the {name} gives {given}, not levels by name, as {{"P5": features}}')
+    return keras.Model(inputs, dict(outputs), name=name)
+
+
+class Levels(dict[str, Any]):
+    """A pyramid as a part sees it, which says what is missing."""
+
+    def __init__(self, part: str, levels: Mapping[str, Any]):
+        super().__init__(levels)
+        self.part = part
+
+    def __missing__(self, level: str) -> Any:
+        raise ZooError(
+            f"the {self.part} asks for level {level!r}, which what is before it does not give; "
+            f"there are: {', '.join(self)}"
+        )
 
 
 def _coarsest(*pyramids: Mapping[str, Any]) -> int:

@@ -80,6 +80,8 @@ def test_a_folder_without_pictures_is_named(tmp_path):
         ),
         pytest.param({"resize": "crop"}, "no resize 'crop'; there are: letterbox", id="resize"),
         pytest.param({"batch_size": 0}, "batch_size=0: must be a whole number", id="no picture"),
+        pytest.param({"suppress": False, "max_detections": 5},
+                     "max_detections: of an NMS, which suppress=false leaves out", id="no NMS"),
         pytest.param({"batch_size": 1.5}, "batch_size=1.5: must be a whole", id="half a picture"),
     ],
 )  # fmt: skip

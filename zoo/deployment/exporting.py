@@ -61,6 +61,8 @@ def export(
         raise ZooError(f"no resize {resize!r}; {nearest(resize, MODES)}")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ZooError(f"batch_size={batch_size}: must be a whole number, at least 1")
+    if limits and not suppress:
+        raise ZooError(f"{', '.join(limits)}: of an NMS, which suppress=false leaves out")
     check_backend()
     if not isinstance(detector, Detector):
         raise ZooError(f"{getattr(detector, 'name', detector)} is no detector of Keras to export")

@@ -56,7 +56,9 @@ from zoo.training.waiting import Waits
 log = logging.getLogger(__name__)
 
 #: What a disk answers that takes no more.
-DISK = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT)
+DISK = (
+    errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT, errno.EFBIG, errno.EIO,
+)  # fmt: skip
 
 
 def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
