@@ -164,6 +164,15 @@ def test_a_plugin_whose_package_does_not_import_is_named(tmp_path, monkeypatch):
         config.conf_directories()
 
 
+def test_a_plugins_file_does_not_hide_behind_ours(tmp_path, monkeypatch):
+    (tmp_path / "late_zoo/conf/model").mkdir(parents=True)
+    (tmp_path / "late_zoo/conf/model/yolov4_tiny.yaml").write_text("name: other\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins(monkeypatch, ("late", "late_zoo.conf"))
+    with pytest.raises(ZooError, match=r"yolov4_tiny\.yaml of plugin 'late' is in 'zoo' too"):
+        config.conf_directories()
+
+
 @pytest.mark.parametrize("name", ["zoo", "conf"])
 def test_the_yaml_of_no_plugin_hides_another(monkeypatch, name):
     plugins(monkeypatch, ("conf", "zoo_ghost.conf"), (name, "zoo_ghost.conf"))

@@ -48,7 +48,7 @@ def conf_directories() -> dict[str, Path]:
     A plugin's entry point in the group `zoo.conf` names a package directory, as `"my_zoo.conf"`.
 
     Raises:
-        ZooError: two have one name, or one is no directory or does not load.
+        ZooError: two have one name or files of one name, or one is no directory or does not load.
     """
     directories = {"zoo": CONF}
     for point in sorted(entry_points(group="zoo.conf"), key=lambda point: point.name):
@@ -62,7 +62,20 @@ def conf_directories() -> dict[str, Path]:
         if spec is None or not spec.submodule_search_locations:
             raise ZooError(f"the YAML of plugin {point.name!r} ({point.value}) is not a directory")
         directories[point.name] = Path(next(iter(spec.submodule_search_locations)))
+    if len(directories) > 1:
+        _refuse_hidden(tuple(directories.items()))
     return directories
+
+
+@functools.cache  # once a process: it takes some 20 ms
+def _refuse_hidden(directories: tuple[tuple[str, Path], ...]) -> None:
+    """Raise a `ZooError` where two have a file of one name: Hydra would take the first."""
+    taken: dict[Path, str] = {}
+    for owner, directory in directories:
+        for file in sorted(directory.rglob("*.yaml")):
+            name = file.relative_to(directory)
+            if (other := taken.setdefault(name, owner)) != owner:
+                raise ZooError(f"{name} of plugin {owner!r} is in {other!r} too; rename yours")
 
 
 class PluginYaml(SearchPathPlugin):
