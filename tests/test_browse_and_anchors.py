@@ -133,7 +133,7 @@ def test_too_many_clusters_are_an_error(tmp_path):
 def test_counts_are_whole_numbers(command, override, least, tmp_path):
     name = "browse" if command is browse else "anchors"
     said = override.replace("null", "None")
-    with pytest.raises(ZooError, match=f"{said}: a whole number, at least {least}"):
+    with pytest.raises(ZooError, match=f"{said}: must be a whole number, at least {least}"):
         command(composed(name, override), tmp_path)
 
 

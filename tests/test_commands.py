@@ -153,7 +153,7 @@ def test_a_picture_that_is_none_is_an_error_if_it_is_the_only_one(trained, tmp_p
         pytest.param("zoo.card", ["preset=yolov4-tiny-coco", "evaluations=nix"],
                      "write evaluations=[nix]", id="no list of evaluations"),
         pytest.param("zoo.card", ["preset=yolov4-tiny-coco", "latency=-1"],
-                     "latency=-1: must be a number of rounds", id="fewer rounds than none"),
+                     "latency=-1: must be a whole number", id="fewer rounds than none"),
         pytest.param("zoo.reproduce", ["run=nix", "seeds=0"], "seeds=0: must be", id="no seed"),
         pytest.param("zoo.train", ["data=voc", "data.root=/nowhere"], "/nowhere", id="no folder"),
         pytest.param("zoo.train", ["data=voc"], "data.root", id="no root"),

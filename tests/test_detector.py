@@ -184,8 +184,8 @@ def test_a_size_is_one_or_two_whole_numbers(tiny, size):
         pytest.param({"score_threshold": 25}, "score_threshold=25: a number from 0", id="percent"),
         pytest.param({"score_threshold": float("nan")}, "score_threshold=nan", id="NaN"),
         pytest.param({"iou_threshold": "high"}, "iou_threshold=high: a number", id="word"),
-        pytest.param({"batch_size": -1}, "batch_size=-1: a whole number", id="negative batch"),
-        pytest.param({"batch_size": 0}, "batch_size=0: a whole number", id="empty batch"),
+        pytest.param({"batch_size": -1}, "batch_size=-1: must be a whole", id="negative batch"),
+        pytest.param({"batch_size": 0}, "batch_size=0: must be a whole number", id="empty batch"),
     ],
 )
 def test_options_of_detection_are_within_their_ranges(tiny, options, sentence):

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from zoo.config import command, plain
-from zoo.errors import ZooError
+from zoo.errors import ZooError, check_whole
 
 
 @command("card")
@@ -27,8 +27,7 @@ def main(cfg: DictConfig) -> None:
             f"evaluations={settings['evaluations']}: must be a list of run directories; "
             f"write evaluations=[{settings['evaluations']}]"
         )
-    if not isinstance(settings["latency"], int) or settings["latency"] < 0:
-        raise ZooError(f"latency={settings['latency']}: must be a number of rounds, or 0 for none")
+    check_whole("latency", settings["latency"], least=0)
     evaluations = [Path(path) for path in settings["evaluations"]]
     latencies = _timed(preset, settings["latency"], directory) if settings["latency"] else []
     card = facts(preset, evaluations=_evidence(preset, evaluations, directory), latencies=latencies)

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from zoo.config import command, plain
 from zoo.errors import ZooError
-from zoo.format.contract import format_of
+from zoo.format.contract import refuse_exported
 
 
 @command("convert")
@@ -36,11 +36,7 @@ def _model(settings: dict[str, Any]) -> Any:
     for key in ("weights", "class_names"):
         if settings[key] is not None:
             raise ZooError(f"{key}= goes with cfg=; a preset has its own")
-    if format_of(Path(settings["preset"])) is not None:
-        raise ZooError(
-            f"preset={settings['preset']} is exported, without the layers to convert; give the "
-            "preset, run directory or .keras file that it was made from"
-        )
+    refuse_exported("preset", settings["preset"], "layers to convert")
     return zoo.load(settings["preset"])
 
 

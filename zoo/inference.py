@@ -17,7 +17,7 @@ from zoo.data import geometry as geometries
 from zoo.data.geometry import Geometry
 from zoo.data.image import SUFFIXES, read_for
 from zoo.detections import detections
-from zoo.errors import ZooError
+from zoo.errors import ZooError, check_whole
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -75,8 +75,7 @@ def detect(
             raise ZooError(f"{key}={value}: a number from 0 to 1, as 0.25")
     if batch_size is None:
         batch_size = int(getattr(detector, "batch_size", 1))
-    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
-        raise ZooError(f"batch_size={batch_size}: a whole number of pictures, at least 1")
+    check_whole("batch_size", batch_size, least=1)
     predictor = detector.predictor(windowed=True, **limits)
     size = detector.check_size(image_size) if image_size is not None else detector.image_size
     resized = functools.partial(

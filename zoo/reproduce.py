@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.config import command, plain
-from zoo.errors import ZooError
+from zoo.errors import ZooError, check_whole
 
 VERSION = 1
 
@@ -27,8 +27,7 @@ def main(cfg: DictConfig) -> str:
 
     signal.signal(signal.SIGTERM, lambda *_: exit(128 + signal.SIGTERM))
     settings = plain(cfg)
-    if not isinstance(settings["seeds"], int) or settings["seeds"] < 1:
-        raise ZooError(f"seeds={settings['seeds']}: must be a number of runs, at least 1")
+    check_whole("seeds", settings["seeds"], least=1)
     directory = Path(HydraConfig.get().runtime.output_dir)
     path = Path(settings["run"])
     manifest = read_manifest(path)

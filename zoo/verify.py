@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from zoo.config import command, plain
 from zoo.errors import ZooError
-from zoo.format.contract import format_of
+from zoo.format.contract import refuse_exported
 
 
 @command("verify")
@@ -49,11 +49,7 @@ def _model(settings: dict[str, Any], directory: Path) -> tuple[Any, Path]:
             raise ZooError("weights=… is missing: the .weights file of the cfg, or a preset=…")
         names = settings["class_names"]
         return zoo.load(settings["cfg"], weights=weights, class_names=names), Path(weights)
-    if format_of(Path(preset)) is not None:
-        raise ZooError(
-            f"preset={preset} is exported, without the layers to compare; give the preset, run "
-            "directory or .keras file that it was made from"
-        )
+    refuse_exported("preset", preset, "layers to compare")
     from zoo.darknet.weights import load_weights, save_weights
     from zoo.verification.architecture import check_name
 

@@ -128,7 +128,9 @@ class Broken(Striped):
 @pytest.mark.parametrize("batch_size", [0, -1, 1.5])
 def test_a_batch_has_images(batch_size):
     # At once, before a caller computes with it.
-    with pytest.raises(ZooError, match=f"batch_size={batch_size}: a whole number, at least 1"):
+    with pytest.raises(
+        ZooError, match=f"batch_size={batch_size}: must be a whole number, at least 1"
+    ):
         evaluation_batches(Striped(), size=(32, 64), mode="stretch", batch_size=batch_size)
 
 

@@ -55,5 +55,5 @@ def test_a_run_without_a_length_is_refused(updates):
 )  # fmt: skip
 def test_lengths_are_positive_whole_numbers(key, value):
     keys, source = cfg(batch_size=8, epochs=2) | {key: value}, Images(47, 1)
-    with pytest.raises(ZooError, match=f"{key}={value}: a whole number, at least 1"):
+    with pytest.raises(ZooError, match=f"{key}={value}: must be a whole number, at least 1"):
         epochs(keys, source, steps=steps_of_an_epoch(keys, source))

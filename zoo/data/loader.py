@@ -15,8 +15,8 @@ import numpy as np
 from zoo.data.geometry import Geometry, resize
 from zoo.data.image import reduction_for
 from zoo.data.sample import Source, pixels_of
-from zoo.data.training import TrainingSamples, check_whole, padded, stacked
-from zoo.errors import ZooError
+from zoo.data.training import TrainingSamples, padded, stacked
+from zoo.errors import ZooError, check_whole
 
 ENDLESS = 2**62  # samples
 THREADS = min(8, os.cpu_count() or 1)

@@ -15,7 +15,7 @@ from zoo.data.image import reduction_for
 from zoo.data.sample import Source
 from zoo.data.transforms.chain import Chain
 from zoo.data.transforms.example import Example, scale
-from zoo.errors import ZooError
+from zoo.errors import ZooError, check_whole
 
 #: Class of the rows that fill up a batch's ground truth.
 PADDING = -1
@@ -183,16 +183,6 @@ def input_sizes(
         for factor in scales
     )
     return sorted(set(sides)) or [(height, width)]
-
-
-def check_whole(key: str, value: Any, *, least: int) -> None:
-    """Refuse what is no whole number, or is too small.
-
-    Raises:
-        ZooError: names the key, its value and what fits.
-    """
-    if not isinstance(value, int | np.integer) or value < least:
-        raise ZooError(f"{key}={value}: a whole number, at least {least}")
 
 
 def stacked(

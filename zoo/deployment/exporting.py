@@ -12,7 +12,7 @@ from zoo.deployment.calibration import Calibration, checked
 from zoo.deployment.fold import fold
 from zoo.deployment.graph import check_backend, trace
 from zoo.detector import Detector
-from zoo.errors import ZooError, nearest
+from zoo.errors import ZooError, check_whole, nearest
 from zoo.format.contract import check_precision
 from zoo.registry import FORMATS, NMS
 
@@ -59,8 +59,7 @@ def export(
     chosen = checked(calibration, precision)
     if resize is not None and resize not in MODES:
         raise ZooError(f"no resize {resize!r}; {nearest(resize, MODES)}")
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ZooError(f"batch_size={batch_size}: must be a whole number, at least 1")
+    check_whole("batch_size", batch_size, least=1)
     if limits and not suppress:
         raise ZooError(f"{', '.join(limits)}: of an NMS, which suppress=false leaves out")
     check_backend()

@@ -101,6 +101,19 @@ def format_of(path: Path) -> str | None:
     return None
 
 
+def refuse_exported(key: str, path: Any, purpose: str) -> None:
+    """Refuse an exported file where the layers of Keras are asked for.
+
+    Raises:
+        ZooError: it is one; names the key, the file and what to give instead.
+    """
+    if format_of(Path(path)) is not None:
+        raise ZooError(
+            f"{key}={path} is exported, without the {purpose}; give the preset, run directory or "
+            ".keras file that it was made from"
+        )
+
+
 def check_precision(name: str, precision: str) -> None:
     """Refuse a precision that a format does not have.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
-from zoo.errors import ZooError, nearest
+from zoo.errors import ZooError, check_whole, nearest
 from zoo.ops.compile import accelerated
 
 Detections = dict[str, Any]
@@ -204,8 +204,8 @@ def check_limits(**limits: int | None) -> None:
         ZooError: one is no whole number, or below 1.
     """
     for key, value in limits.items():
-        if value is not None and (not isinstance(value, Integral) or value < 1):
-            raise ZooError(f"nms {key}={value}: must be a whole number, at least 1")
+        if value is not None:
+            check_whole(f"nms {key}", value, least=1)
 
 
 def check_numbers(**numbers: Any) -> None:

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from zoo.data.anchors import trainable_sides, used_anchors
 from zoo.data.sources import open_source
-from zoo.data.training import check_whole, network_input
-from zoo.errors import ZooError
+from zoo.data.training import network_input
+from zoo.errors import ZooError, check_whole
 from zoo.ops.anchors import AnchorFit, evolve, fit_of, kmeans
 
 #: More boxes than this tell nothing new; so many are drawn at random.

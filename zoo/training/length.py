@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.data.sample import Source
-from zoo.data.training import check_whole
-from zoo.errors import ZooError
+from zoo.errors import ZooError, check_whole
 
 #: AlexeyAB's advice for custom data counts iterations of that many images.
 BATCH = 64

@@ -16,7 +16,8 @@ from rich.table import Table
 from zoo.data.geometry import resized_sides
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
-from zoo.data.training import TrainingSamples, check_whole, network_input, training_samples
+from zoo.data.training import TrainingSamples, network_input, training_samples
+from zoo.errors import check_whole
 from zoo.evaluation.pictures import labelled, write_picture
 from zoo.training.atomic import replacing
 from zoo.training.length import epochs

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError, nearest
@@ -94,15 +93,11 @@ def initialise(detector: Detector, weights: str, parts: Sequence[str]) -> Transf
     """
     import zoo
     from zoo.darknet import weights as darknet
-    from zoo.format.contract import format_of
+    from zoo.format.contract import refuse_exported
 
     if darknet.is_weights(weights):
         return darknet.initialise(detector, weights)
-    if format_of(Path(weights)) is not None:
-        raise ZooError(
-            f"weights={weights} is exported, without the arrays to copy; give the preset, run "
-            "directory or .keras file that it was made from"
-        )
+    refuse_exported("weights", weights, "arrays to copy")
     return transfer(detector, zoo.load(weights), parts)
 
 
