@@ -24,7 +24,7 @@ TOGETHER = {
 #: From the bottom up. A module may import its own folder and anything below, nothing beside.
 LEVELS = [
     {"errors"},
-    {"backend"},
+    {"backend", "signature"},
     {"registry", "download"},
     {"building"},
     {"config"},
@@ -55,6 +55,7 @@ LEVELS = [
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 NO_BACKEND = {
     "errors",
+    "signature",
     "registry",
     "building",
     "config",

@@ -64,3 +64,8 @@ def test_class_names_are_a_list_of_names(names):
 def test_an_empty_name_is_not_the_folder_one_is_in():
     with pytest.raises(ZooError, match=r"load\(''\) names nothing"):
         zoo.load("")
+
+
+def test_a_value_in_place_of_a_part_is_refused():
+    with pytest.raises(ZooError, match=r"head=5 must be keys with values, `name` among them"):
+        building.build("head", 5)

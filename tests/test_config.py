@@ -1,10 +1,13 @@
 import os
+import shlex
 import subprocess
 import sys
 import time
 from importlib.metadata import EntryPoint
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from zoo import config
 from zoo.errors import ZooError
@@ -45,6 +48,18 @@ def test_the_config_prints_without_loading_a_backend():
             "no key 'optimizer.momentun' in train; did you mean momentum?",
             id="nested key",
         ),
+        pytest.param(
+            "evaluation=coco",
+            "evaluation of train is no choice of a file; it has evaluation.every=…",
+            id="another command's group",
+        ),
+        pytest.param(
+            "data.root=it's (1)",
+            'cannot read "data.root=it\'s (1)"; a value with brackets, = or quotes needs quotes of '
+            "its own, inside those of the shell: 'data.root='\"'\"'it\\'\"'\"'s (1)'\"'\"''",
+            id="a value that needs quotes",
+        ),
+        pytest.param("model=5", "a choice like model=… or data=… is a name", id="no name"),
     ],
 )
 def test_a_misspelling_is_one_sentence_with_the_nearest_name(override, sentence):
@@ -52,6 +67,27 @@ def test_a_misspelling_is_one_sentence_with_the_nearest_name(override, sentence)
     assert done.returncode == 2
     assert sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"])))
+@example("null")
+@example("1e5")
+@example("C:\\it's \\'")
+def test_an_override_passes_the_shell_and_hydra_unchanged(value):
+    (word,) = shlex.split(config.override("key", value))
+    assert config.override_value(word) == value
+
+
+def test_an_override_is_quoted_where_that_is_needed_only():
+    assert config.override("resume", "runs/2026-11-29/a_b") == "resume=runs/2026-11-29/a_b"
+    assert config.override("resume", "my runs/é") == "\"resume='my runs/é'\""
+
+
+def test_a_value_in_place_of_several_keys_is_refused(tmp_path):
+    done = command("zoo.train", "checkpoint=5", f"hydra.run.dir={tmp_path}")
+    assert done.returncode == 2
+    sentence = "error: checkpoint=5 takes the place of several keys; set checkpoint.every=…"
+    assert sentence in done.stderr.splitlines()[-1]
 
 
 def test_settings_for_data_come_with_it_and_give_way_to_the_command_line():

@@ -75,15 +75,27 @@ def test_a_strangers_part_that_does_not_load_is_named(tmp_path, monkeypatch, bod
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "strange_part", raising=False)
     stranger = Registry("neck", "zoo.neck")
-    stranger.__dict__["_found"] = {"odd": ("strange_part:Part", "odd-zoo")}
+    stranger.__dict__["_listed"] = {"odd": [("strange_part:Part", "odd-zoo")]}
     with pytest.raises(ZooError, match=rf"neck 'odd' of odd-zoo .* does not load: .*{message}"):
         stranger["odd"]
 
 
 def test_a_part_may_be_an_attribute_of_a_class_and_ask_for_an_extra():
     stranger = Registry("neck", "zoo.neck")
-    stranger.__dict__["_found"] = {"odd": ("collections:OrderedDict.fromkeys [more]", "odd-zoo")}
+    reference = "collections:OrderedDict.fromkeys [more]"
+    stranger.__dict__["_listed"] = {"odd": [(reference, "odd-zoo")]}
     assert stranger["odd"](["a"]) == {"a": None}
+
+
+def test_a_name_of_two_distributions_blocks_itself_alone():
+    necks = Registry("neck", "zoo.neck")
+    ours = sorted(necks.names())
+    necks._listed[ours[0]].append(("collections:OrderedDict", "odd-zoo"))
+    assert callable(necks[ours[1]])
+    with pytest.raises(
+        ZooError, match=rf"neck '{ours[0]}' is provided by zoo and odd-zoo; uninstall one"
+    ):
+        necks[ours[0]]
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.errors import ZooError, nearest
-from zoo.registry import KINDS, check_call
+from zoo.registry import KINDS
+from zoo.signature import check_call, check_mapping
 
 #: Modules whose classes a `_target_` may construct, each directly (no dotted way further in).
 ALLOWED_TARGETS = (
@@ -38,8 +39,9 @@ def build(kind: str, cfg: Mapping[str, Any], *args: Any, **context: Any) -> Any:
         **context: keyword arguments of a named part, given by the caller.
 
     Raises:
-        ZooError: no such part or class, or keys that it does not take.
+        ZooError: no such part or class, or keys or values that it does not take.
     """
+    check_mapping(kind, cfg)
     if "_target_" in cfg:
         return instantiate(cfg)
     return KINDS[kind].build(cfg, *args, **context)

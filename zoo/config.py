@@ -9,6 +9,7 @@ import io
 import logging
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
@@ -21,8 +22,9 @@ from hydra import main as hydra_main
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -37,6 +39,9 @@ CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "co
 PLUGINS = {"joblib": "sweep", "optuna": "sweep", "ray": "ray"}
 #: What Optuna says when it is asked for the best of no trials, by storage.
 NO_TRIALS = ("No trials are completed yet.", "Record does not exist.")
+
+#: What Hydra says of `model=5`.
+NO_CHOICE = "Config group override must be a string or a list"
 
 
 # === Where YAML comes from ===
@@ -106,6 +111,33 @@ def find(group: str, name: str) -> Path:
     raise ZooError(f"no {group} {name!r}; {nearest(name, options(group))}")
 
 
+# === Overrides ===
+
+
+def override_value(text: str) -> Any:
+    """The value of an override as Hydra reads it; None where it cannot."""
+    try:
+        return OverridesParser.create().parse_override(text).value()
+    except HydraException:
+        return None
+
+
+def override(key: str, value: Any = "") -> str:
+    """`key=value` as it is typed into a shell: quoted for it and for Hydra, where that is needed.
+
+    >>> override("resume", "runs/a")
+    'resume=runs/a'
+    >>> print(override("resume", "my runs/a"))
+    "resume='my runs/a'"
+    """
+    text = str(value)
+    if shlex.quote(text) == text and override_value(f"{key}={text}") == text:
+        return f"{key}={text}"
+    inner = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), text)
+    whole = f"{key}='{inner}'"
+    return shlex.quote(whole) if re.search(r'["$`\\!]', whole) else f'"{whole}"'
+
+
 # === Composing ===
 
 
@@ -162,10 +194,19 @@ def explain(error: Exception, name: str) -> ZooError:
             return ZooError(f"{group}={option} needs: pip install 'keras-yolo-zoo[{extra}]'")
         if group:
             return ZooError(f"no {group} {option!r}; {nearest(option, options(group))}")
+    if isinstance(error, OverrideParseException):
+        return ZooError(
+            f"cannot read {error.override!r}; a value with brackets, = or quotes needs quotes of "
+            f"its own, inside those of the shell: {override(*error.override.split('=', 1))}"
+        )
     if match := re.search(r"Could not override '([\w./@-]+)'", text):
         key = match[1].removesuffix(".yaml")
         parent, _, last = key.rpartition(".")
-        hint = nearest(last, _known_keys(name, parent))
+        known = _known_keys(name, parent)
+        if last in known:  # a group of that name is another command's
+            below = ", ".join(f"{key}.{one}=…" for one in _known_keys(name, key))
+            return ZooError(f"{key} of {name} is no choice of a file; it has {below}")
+        hint = nearest(last, known)
         if parent and hint.startswith("there are"):
             hint += f"; one that the YAML leaves out is given as +{key}=…"
         return ZooError(f"no key {key!r} in {name}; {hint}")
@@ -195,6 +236,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
         @functools.wraps(task)
         def job(cfg: DictConfig) -> Any:
             try:
+                _check_mappings(cfg, name)
                 return task(cfg)
             except ZooError as error:
                 if is_job_of_sweep(HydraConfig.get()):
@@ -226,13 +268,24 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
                     raise
                 _complain(ZooError(f"{error.filename}: {error.strerror}"))
             except ValueError as error:
-                if str(error) not in NO_TRIALS:
+                if str(error) in NO_TRIALS:
+                    _complain(ZooError("all jobs of the sweep failed, see above"))
+                if not str(error).startswith(NO_CHOICE):
                     raise
-                _complain(ZooError("all jobs of the sweep failed, see above"))
+                _complain(ZooError("a choice like model=… or data=… is a name, not a number"))
 
         return run
 
     return wrap
+
+
+def _check_mappings(cfg: DictConfig, name: str) -> None:
+    """Raise a `ZooError` where an override put a value in place of several keys."""
+    written: Any = OmegaConf.to_container(OmegaConf.load(CONF / f"{name}.yaml"))
+    for key, value in written.items():
+        if isinstance(value, dict) and key in cfg and not isinstance(cfg[key], DictConfig):
+            below = ", ".join(f"{key}.{one}=…" for one in value)
+            raise ZooError(f"{key}={cfg[key]} takes the place of several keys; set {below}")
 
 
 def _print_what_can_be_printed() -> None:

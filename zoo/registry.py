@@ -16,6 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from zoo.errors import ZooError, nearest
+from zoo.signature import check_call, check_mapping
 
 
 class Registry:
@@ -33,48 +34,45 @@ class Registry:
         self._registered: dict[str, Any] = {}
 
     @cached_property
-    def _found(self) -> dict[str, tuple[str, str]]:
-        """Name → (reference `module:attribute`, the distribution it comes from)."""
+    def _listed(self) -> dict[str, list[tuple[str, str]]]:
+        """Name → each (reference `module:attribute`, distribution) that provides it."""
         parts = importlib.import_module(self.package).PARTS
-        found = {name: (reference, "zoo") for name, reference in parts.items()}
+        listed = {name: [(reference, "zoo")] for name, reference in parts.items()}
         for point in entry_points(group=f"zoo.{self.kind}"):
             owner = point.dist.name if point.dist else "an installed distribution"
-            self._refuse_duplicate(point.name, found, owner)
-            found[point.name] = (point.value, owner)
-        return found
-
-    def _refuse_duplicate(
-        self, name: str, found: Mapping[str, tuple[str, str]], owner: str
-    ) -> None:
-        if name in found:
-            raise ZooError(
-                f"{self.kind} {name!r} of {owner} is already provided by {found[name][1]}; "
-                "rename one of them"
-            )
+            listed.setdefault(point.name, []).append((point.value, owner))
+        return listed
 
     def names(self) -> list[str]:
         """All names of this kind, sorted; imports no part."""
-        return sorted({*self._found, *self._registered})
+        return sorted({*self._listed, *self._registered})
 
     def origin(self, name: str) -> str:
-        """The distribution that provides `name`."""
-        return self._found[name][1] if name in self._found else "registered at run time"
+        """The distribution that provides `name`, or those that both do."""
+        if name not in self._listed:
+            return "registered at run time"
+        return " and ".join(owner for _, owner in self._listed[name])
 
     def __contains__(self, name: str) -> bool:
-        return name in self._registered or name in self._found
+        return name in self._registered or name in self._listed
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         """The part called `name`.
 
         Raises:
-            ZooError: there is no such part (the nearest name is suggested), or that of a third
-                party does not load.
+            ZooError: there is no such part (the nearest name is suggested), two distributions
+                provide it, or that of a third party does not load.
         """
         if name in self._registered:
             return self._registered[name]
-        if name not in self._found:
+        if name not in self._listed:
             raise ZooError(f"no {self.kind} {name!r}; {nearest(name, self.names())}")
-        reference, owner = self._found[name]
+        (reference, owner), *others = self._listed[name]
+        if others:
+            raise ZooError(
+                f"{self.kind} {name!r} is provided by {self.origin(name)}; uninstall one of them, "
+                "or rename its part"
+            )
         try:
             return EntryPoint(name, reference, f"zoo.{self.kind}").load()
         except Exception as error:  # a stranger's module may raise anything
@@ -127,41 +125,16 @@ class Registry:
             **context: keyword arguments that the caller knows; `cfg` may not repeat them.
 
         Raises:
-            ZooError: no such part, a key the part does not take, or one it needs and misses.
+            ZooError: no such part, a key that it does not take, one that it needs and misses, or a
+                value of another type than its annotation.
         """
+        check_mapping(self.kind, cfg)
         if "name" not in cfg:
             raise ZooError(f"a {self.kind} needs a `name`; {nearest('', self.names())}")
         part = self[cfg["name"]]
         keywords = {key: value for key, value in cfg.items() if key != "name"}
         check_call(f"{self.kind} {cfg['name']!r}", part, args, keywords, context)
         return part(*args, **context, **keywords)
-
-
-def check_call(
-    what: str, call: Callable, args: tuple, keywords: Mapping[str, Any], context: Mapping[str, Any]
-) -> None:
-    """Refuse a call whose keys do not fit the signature, before anything runs.
-
-    Raises:
-        ZooError: an unknown key (the nearest is suggested), a repeated or a missing one.
-    """
-    parameters = inspect.signature(call).parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    positional = [
-        name
-        for name, p in parameters.items()
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    settable = set(parameters) - set(positional[: len(args)]) - set(context)
-    for key in keywords:
-        if key in context:
-            raise ZooError(f"{what}: {key!r} is set by zoo and cannot be configured")
-        if key not in settable and not open_ended:
-            raise ZooError(f"{what} takes no {key!r}; {nearest(key, settable)}")
-    try:
-        inspect.signature(call).bind(*args, **context, **keywords)
-    except TypeError as error:
-        raise ZooError(f"{what}: {error}") from error
 
 
 LAYERS = Registry("layer", "zoo.layer")

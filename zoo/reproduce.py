@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from zoo.config import command, plain
+from zoo.config import command, override, plain
 from zoo.errors import ZooError, check_whole
 
 VERSION = 1
@@ -34,7 +34,7 @@ def main(cfg: DictConfig) -> str:
     if manifest["metrics"] is None:
         raise ZooError(
             f"the run in {path} is {manifest['status']} and has no metrics to reproduce; finish it "
-            f"with: python -m zoo.train resume={path}"
+            f"with: python -m zoo.train {override('resume', path)}"
         )
     result = reproduce(path, manifest, directory, settings)
     (directory / "reproduction.json").write_text(json.dumps(result, indent=2) + "\n")

@@ -1,13 +1,19 @@
 """A backbone learns to tell colours, and a detector starts from it."""
 
+import contextlib
+import json
+
 import cv2
 import numpy as np
 import pytest
 
 import zoo
 from zoo import config
+from zoo.data.sources import open_source
 from zoo.errors import ZooError
+from zoo.registry import TRACKERS
 from zoo.training.run import detector_for, train
+from zoo.training.task import task_of
 
 BACKBONE = ["+model.backbone.stem=4", "+model.backbone.widths=[4,8,8]"]
 
@@ -36,10 +42,31 @@ def cfg(root, *overrides):
     return config.plain(config.compose("train", words))
 
 
+@contextlib.contextmanager
+def spy(*, directory, config, run_id):
+    """A tracker that keeps what it finds when the run ends."""
+    yield []
+    names = ("manifest.json", "metrics.json", "best.keras", "report.html")
+    found = {name: (directory / name).is_file() for name in names}
+    status = json.loads((directory / "manifest.json").read_text())["status"]
+    (directory / "found.json").write_text(json.dumps({**found, "status": status}))
+
+
 @pytest.fixture(scope="module")
 def run(colours, tmp_path_factory):
     directory = tmp_path_factory.mktemp("pretrained")
-    return directory, train(cfg(colours), directory)
+    with TRACKERS.temporarily("spy", spy):
+        return directory, train({**cfg(colours), "tracker": {"name": "spy"}}, directory)
+
+
+def test_a_tracker_ends_after_all_that_a_run_leaves(run):
+    assert json.loads((run[0] / "found.json").read_text()) == {
+        "manifest.json": True,
+        "metrics.json": True,
+        "best.keras": True,
+        "report.html": True,
+        "status": "finished",
+    }
 
 
 def test_it_learns_what_is_easy(run):
@@ -65,6 +92,16 @@ def test_a_part_that_a_classifier_lacks_is_named(run):
     settings = config.plain(config.compose("train", [f"weights='{run[0]}'", *BACKBONE]))
     with pytest.raises(ZooError, match=r"has no neck; leave it out: transfer=\[backbone\]"):
         detector_for(settings, zoo.data.sources.open_source(settings["data"], "val"))
+
+
+def test_validation_data_with_several_boxes_are_refused_too(colours):
+    settings = config.plain(config.compose("train", ["data=shapes"]))
+    sources = {
+        "train": open_source(cfg(colours)["data"], "train"),
+        "val": open_source(settings["data"], "val"),
+    }
+    with pytest.raises(ZooError, match=r"of split 'val' has \d+ boxes; it needs data with one"):
+        task_of({"task": "classification"}).check({}, sources, None)
 
 
 def test_data_with_several_boxes_are_refused(tmp_path):

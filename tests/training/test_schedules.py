@@ -112,3 +112,18 @@ def test_a_schedule_counts_updates_not_mini_batches():
 def test_as_many_scales_as_steps():
     with pytest.raises(ZooError, match="needs as many scales"):
         Steps(0.1, 100, steps=[10, 20], scales=[0.1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        (Constant, {"burn_in": -1}),
+        (Step, {"step": 0}),
+        (Restarts, {"cycle": 0}),
+        (Restarts, {"factor": -2}),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(kind, wrong):
+    (key,) = wrong
+    with pytest.raises(ZooError, match=rf"schedule.{key}={wrong[key]}"):
+        kind(0.1, 100, **wrong)

@@ -60,8 +60,8 @@ def test_the_callbacks_of_the_config_are_followed_by_what_evaluates_a_run_they_e
 ):
     early = "+callbacks.early={_target_: keras.callbacks.EarlyStopping, monitor: loss}"
     callbacks = begin(monkeypatch, tmp_path, early)[3]
-    assert [type(callback).__name__ for callback in callbacks[-2:]] == [
-        "EarlyStopping", "AtLeastOnce",
+    assert [type(callback).__name__ for callback in callbacks[-4:]] == [
+        "EarlyStopping", "AtLeastOnce", "Journal", "TrainingProgress",
     ]  # fmt: skip
 
 
@@ -76,3 +76,34 @@ def test_two_trainings_do_not_share_a_directory(monkeypatch, tmp_path):
     with alone_in(tmp_path), pytest.raises(ZooError, match=f"another process trains in {tmp_path}"):
         run.train(config.plain(config.compose("train", QUICK)), tmp_path)
     begin(monkeypatch, tmp_path)  # the other one has ended
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("optimizer.learning_rate=fast", r"optimizer\.learning_rate='fast' must be a number"),
+        ("optimizer.learning_rate=-1", r"optimizer\.learning_rate=-1 must be a number, at least 0"),
+        ("optimizer.learning_rate=[1]", r"optimizer\.learning_rate=\[1\] must be a number"),
+        ("optimizer.momentum=[1]", r"optimizer 'sgd': momentum=\[1\] must be a number"),
+        ("+optimizer.clipnorm=much", r"optimizer\.clipnorm='much' must be a number"),
+        ("schedule.burn_in=soon", r"schedule 'cosine': burn_in='soon' must be a number"),
+    ],
+)
+def test_an_optimizer_takes_numbers(tmp_path, override, sentence):
+    settings = config.plain(config.compose("train", [*QUICK, override]))
+    with pytest.raises(ZooError, match=sentence):
+        run.train(settings, tmp_path)
+
+
+def test_two_ways_to_clip_are_refused(tmp_path):
+    both = ["+optimizer.clipnorm=1", "+optimizer.global_clipnorm=1"]
+    settings = config.plain(config.compose("train", [*QUICK, *both]))
+    with pytest.raises(ZooError, match="optimizer: Only one of `clipnorm`, `clipvalue`"):
+        run.train(settings, tmp_path)
+
+
+def test_a_text_among_the_numbers_of_keras_own_optimizer_is_refused(tmp_path):
+    words = [*QUICK, "optimizer=adamw", "+optimizer.beta_1=high"]
+    settings = config.plain(config.compose("train", words))
+    with pytest.raises(ZooError, match=r"optimizer\.beta_1='high' must be a number"):
+        run.train(settings, tmp_path)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from zoo.config import override, override_value
 from zoo.errors import ZooError
 from zoo.training.checkpoint import FOLDER, Checkpoint, checkpoints, load_newest
 from zoo.training.manifest import FILE, read_manifest
@@ -25,10 +26,11 @@ def in_place(arguments: Sequence[str]) -> list[str]:
 
     Without a run there the arguments are as they were, and `stored_config` complains.
     """
-    values = [text.partition("=")[2] for text in arguments if text.startswith("resume=")]
-    if not values or not (Path(values[-1].strip("'\"")) / FILE).is_file():
+    given = [text for text in arguments if text.startswith("resume=")]
+    if not given or not (Path(str(override_value(given[-1]))) / FILE).is_file():
         return list(arguments)
-    return [*arguments, f"hydra.run.dir={values[-1]}", "hydra.output_subdir=null"]
+    place = given[-1].replace("resume=", "hydra.run.dir=", 1)
+    return [*arguments, place, "hydra.output_subdir=null"]
 
 
 def check_place(resume: str, directory: Path) -> None:
@@ -46,7 +48,7 @@ def check_place(resume: str, directory: Path) -> None:
     if (run / FILE).is_file() and run.resolve() != directory.resolve():
         raise ZooError(
             f"resume={resume} goes on in the directory of the run, not in {directory}; write "
-            f"resume={run}, without hydra.run.dir and outside of a sweep"
+            f"{override('resume', run)}, without hydra.run.dir and outside of a sweep"
         )
 
 

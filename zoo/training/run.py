@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 from collections.abc import Collection, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 
 from zoo import building
 from zoo.cards import preset_of
+from zoo.config import override
 from zoo.data.loader import clear_errors
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
@@ -95,7 +97,7 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
             raise
         raise ZooError(
             f"cannot write in {directory}: {error.strerror}; when that is mended, go on with: "
-            f"python -m zoo.train resume={directory}"
+            f"python -m zoo.train {override('resume', directory)}"
         ) from error
 
 
@@ -115,7 +117,7 @@ def _train(
         # A run that goes on takes its weights from the checkpoint.
         detector = detector_for({**cfg, "weights": None} if resumed else cfg, sources["train"])
         compile_detector(detector, cfg, total_steps=steps * cfg["epochs"], devices=devices)
-    task.check(cfg, sources["train"], detector)
+    task.check(cfg, sources, detector)
     record = (
         Record.of_resumed_run(directory, sources, resumed)
         if resumed
@@ -133,19 +135,25 @@ def _train(
         directory, monitor=task.monitor, best=resumed.facts["best"] if resumed else None
     )
     interruption = Interruption()
-    with record.following(), interruption.listening():
-        with _tracked(cfg, record) as trackers, clear_errors():
-            save_first_batches(cfg, sources["train"], directory / "batches.png", steps=steps)
-            checkpoints = _checkpoints(cfg, record, best, saved, interruption, resumed)
-            callbacks = _callbacks(cfg, sources["val"], best, checkpoints)
-            waits = Waits()
-            batches = _batches(cfg, sources["train"], devices, checkpoints.step, waits)
-            _fit(cfg, detector, batches, [*callbacks, *trackers], checkpoints, waits)
+    with (
+        record.following(),
+        interruption.listening(),
+        _tracked(cfg, record) as trackers,
+        clear_errors(),
+    ):
+        save_first_batches(cfg, sources["train"], directory / "batches.png", steps=steps)
+        checkpoints = _checkpoints(cfg, record, best, saved, interruption, resumed)
+        callbacks = _callbacks(cfg, sources["val"], best, checkpoints)
+        waits = Waits()
+        batches = _batches(cfg, sources["train"], devices, checkpoints.step, waits)
+        _fit(cfg, detector, batches, [*callbacks, *trackers], checkpoints, waits)
+        # Before trackers end: they keep what a run leaves.
         metrics = _conclude(task, best.best, sources["val"], directory)
         record.note(
             status="finished", metrics=metrics, best=best.best, last_sha256=best.last_sha256
         )
-    log.info("report: %s", write_report(directory))
+        report = write_report(directory)
+    log.info("report: %s", report)
     return metrics
 
 
@@ -243,13 +251,28 @@ def _batches(
 
 
 def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
+    """The optimizer of the config, with its schedule and its averages.
+
+    Raises:
+        ZooError: a value that the optimizer refuses, or a text where it takes numbers.
+    """
     settings = dict(cfg["optimizer"])
+    for key, value in settings.items():  # Keras' own would fail with it at the first update
+        if isinstance(value, str) and key not in ("name", "_target_"):
+            raise ZooError(f"optimizer.{key}={value!r} must be a number")
     rate = settings.pop("learning_rate")
+    if not isinstance(rate, Real) or isinstance(rate, bool) or rate < 0:
+        raise ZooError(f"optimizer.learning_rate={rate!r} must be a number, at least 0")
     parts = cfg["subdivisions"]
     schedule = building.build(
         "schedule", cfg["schedule"], learning_rate=rate, total_steps=max(total_steps // parts, 1)
     )
-    optimizer = building.build("optimizer", settings)
+    try:
+        optimizer = building.build("optimizer", settings)
+    except ZooError:
+        raise
+    except (TypeError, ValueError) as error:  # as of two ways to clip at once
+        raise ZooError(f"optimizer: {error}") from error
     optimizer.learning_rate = schedule if parts == 1 else PerUpdate(schedule, parts)
     optimizer.gradient_accumulation_steps = parts if parts > 1 else None
     if cfg["ema"]:
@@ -288,7 +311,7 @@ def _checkpoints(
 def _callbacks(
     cfg: Mapping[str, Any], validation: Source, best: BestAndLast, checkpoints: Checkpoints
 ) -> list[keras.callbacks.Callback]:
-    """Averages come first, so that they are what is evaluated and saved.
+    """Averages come first, so that they are what is evaluated and saved; what tells comes last.
 
     Raises:
         ZooError: one of the config's callbacks is none, or sets the learning rate.
@@ -310,10 +333,10 @@ def _callbacks(
         evaluation,
         best,
         *([EarlyStop(best, cfg["patience"])] if cfg.get("patience") else []),
-        Journal(checkpoints.directory, every=cfg["journal"], step=done),
-        TrainingProgress(cfg["epochs"], steps, cfg["batch_size"], done=done),
         *(_of_the_config(name, callback) for name, callback in cfg["callbacks"].items()),
         AtLeastOnce(evaluation, best),
+        Journal(checkpoints.directory, every=cfg["journal"], step=done),
+        TrainingProgress(cfg["epochs"], steps, cfg["batch_size"], done=done),
     ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from zoo.config import override
 from zoo.errors import ZooError
 from zoo.training.checkpoint import FOLDER, Checkpoint, save_checkpoint
 from zoo.training.interruption import Interruption
@@ -171,5 +172,6 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _explain(self) -> None:
         self.interruption.message = (
-            f"stopped, {self._last()}; go on with: python -m zoo.train resume={self.directory}"
+            f"stopped, {self._last()}; go on with: python -m zoo.train "
+            + override("resume", self.directory)
         )

@@ -23,7 +23,7 @@ class Task:
     Attributes:
         model: (config, class names) → the model, with fresh weights.
         parts: of that model, which may be filled or frozen.
-        check: (config, training data, model): refuses or warns of what does not fit.
+        check: (config, data by split, model): refuses or warns of what does not fit.
         evaluation: the callback that scores it.
         headline: the score that a sweep raises.
         monitor: the score, in the logs, whose best weights are kept.
@@ -32,7 +32,7 @@ class Task:
 
     model: Callable[[Mapping[str, Any], Sequence[str]], Any]
     parts: tuple[str, ...]
-    check: Callable[[Mapping[str, Any], Source, Any], None]
+    check: Callable[[Mapping[str, Any], Mapping[str, Source], Any], None]
     evaluation: type[Evaluation]
     headline: str
     monitor: str
@@ -55,19 +55,22 @@ def _model(cfg: Mapping[str, Any]) -> dict[str, Any]:
     return {**cfg["model"], "image_size": cfg["image_size"]}
 
 
-def _check_anchors(cfg: Mapping[str, Any], source: Source, detector: Any) -> None:
+def _check_anchors(cfg: Mapping[str, Any], sources: Mapping[str, Source], detector: Any) -> None:
     head, size = cfg["model"]["head"], detector.image_size
-    warn_of_unfit_anchors(source, head, size, detector.resize)
+    warn_of_unfit_anchors(sources["train"], head, size, detector.resize)
 
 
-def _check_one_class_an_image(cfg: Mapping[str, Any], source: Source, model: Any) -> None:
-    for index in range(len(source)):
-        if len(source.labels(index)) != 1:
-            raise ZooError(
-                f"task=classification: image {source.id(index)!r} has "
-                f"{len(source.labels(index))} boxes; it needs data with one class an image: "
-                "data=folders or data=tfds_classes"
-            )
+def _check_one_class_an_image(
+    cfg: Mapping[str, Any], sources: Mapping[str, Source], model: Any
+) -> None:
+    for split, source in sources.items():
+        for index in range(len(source)):
+            if len(source.labels(index)) != 1:
+                raise ZooError(
+                    f"task=classification: image {source.id(index)!r} of split {split!r} has "
+                    f"{len(source.labels(index))} boxes; it needs data with one class an image: "
+                    "data=folders or data=tfds_classes"
+                )
 
 
 def _examples(model: Any, source: Source, directory: Path) -> None:

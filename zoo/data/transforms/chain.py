@@ -14,7 +14,8 @@ import numpy as np
 from zoo.data.geometry import geometry_of
 from zoo.data.transforms.example import Example
 from zoo.errors import ZooError, nearest
-from zoo.registry import TRANSFORMS, check_call
+from zoo.registry import TRANSFORMS
+from zoo.signature import check_call
 
 log = logging.getLogger(__name__)
 #: What the chain gives to a transform whose signature asks for it.

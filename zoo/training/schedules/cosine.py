@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from zoo.errors import ZooError
 from zoo.training.schedules.policy import Policy
 
 
@@ -51,6 +52,9 @@ class Restarts(Policy):
         minimum: rate at the end of each cycle (`learning_rate_min`).
         burn_in: updates, or a share of `total_steps` below 1.
         power: exponent of the burn-in.
+
+    Raises:
+        ZooError: `cycle` or `factor` is not above 0.
     """
 
     def __init__(
@@ -63,6 +67,8 @@ class Restarts(Policy):
         burn_in: float = 1000,
         power: float = 4,
     ):
+        if min(cycle, factor) <= 0:
+            raise ZooError(f"schedule.cycle={cycle} and schedule.factor={factor} must be above 0")
         self.cycle, self.factor, self.minimum = cycle, factor, minimum
         super().__init__(
             learning_rate, total_steps, burn_in, power, cycle=cycle, factor=factor, minimum=minimum

@@ -76,6 +76,9 @@ class Step(Policy):
         scale: factor of each fall.
         burn_in: updates, or a share of `total_steps` below 1.
         power: exponent of the burn-in.
+
+    Raises:
+        ZooError: `step` is not above 0.
     """
 
     def __init__(
@@ -87,6 +90,8 @@ class Step(Policy):
         burn_in: float = 1000,
         power: float = 4,
     ):
+        if step <= 0:
+            raise ZooError(f"schedule.step={step} must be above 0")
         self.step, self.scale = step, scale
         super().__init__(learning_rate, total_steps, burn_in, power, step=step, scale=scale)
 

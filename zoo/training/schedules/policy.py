@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from zoo.errors import ZooError
+
 
 class Policy(keras.optimizers.schedules.LearningRateSchedule):
     """rate · (n / burn_in)^power while n < burn_in, where the first update has n = 1.
@@ -19,6 +21,9 @@ class Policy(keras.optimizers.schedules.LearningRateSchedule):
         burn_in: updates, or a share of `total_steps` below 1.
         power: exponent of the burn-in.
         **options: what `share` reads from `options`.
+
+    Raises:
+        ZooError: a burn-in below 0.
     """
 
     def __init__(
@@ -29,6 +34,8 @@ class Policy(keras.optimizers.schedules.LearningRateSchedule):
         power: float = 4,
         **options: Any,
     ):
+        if burn_in < 0:
+            raise ZooError(f"schedule.burn_in={burn_in} must be at least 0")
         self.learning_rate = learning_rate
         self.total_steps = total_steps
         self.burn_in = burn_in
