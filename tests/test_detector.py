@@ -10,7 +10,7 @@ import zoo
 from zoo import config
 from zoo.detector import Detector
 from zoo.errors import ZooError
-from zoo.registry import BACKBONES
+from zoo.registry import BACKBONES, LOSSES
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +230,55 @@ def test_a_folder_that_may_not_be_read_is_named(tiny, tmp_path, monkeypatch):
 def test_a_strangers_backbone_without_the_levels_is_told_so(tiny, part, sentence):
     with BACKBONES.temporarily("strange", part), pytest.raises(ZooError, match=sentence):
         Detector({**tiny.cfg, "backbone": {"name": "strange"}}, ["a"])
+
+
+class Distances:
+    """Half of the sum of all predictions of each image, and all of it."""
+
+    parts = ("dfl", "quality")
+
+    def __init__(self, head):
+        self.head = head
+
+    def __call__(self, truth, predictions):
+        sums = sum(keras.ops.sum(raw, axis=(1, 2, 3)) for raw in predictions.values())
+        return {"quality": sums, "dfl": sums / 2}
+
+
+class Unnamed(Distances):
+    parts = ("box",)
+
+
+class Alone(Distances):
+    def __call__(self, truth, predictions):
+        return keras.ops.sum(predictions["P5"], axis=(1, 2, 3))
+
+
+def training_batch():
+    truth = {"boxes": np.zeros((2, 1, 4), "float32"), "classes": -np.ones((2, 1), "int32")}
+    return np.ones((2, 64, 64, 3), "float32"), truth
+
+
+def test_a_strangers_loss_names_its_parts(tiny):
+    with LOSSES.temporarily("distances", Distances):
+        detector = Detector({**tiny.cfg, "loss": {"name": "distances"}}, ["a"])
+        detector.compile(optimizer="sgd")
+        logs = detector.train_on_batch(*training_batch(), return_dict=True)
+    assert sorted(logs) == ["dfl_loss", "loss", "quality_loss"]
+    assert logs["dfl_loss"] == pytest.approx(logs["quality_loss"] / 2)
+    assert logs["loss"] == pytest.approx(logs["quality_loss"] * 1.5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "sentence"),
+    [
+        (Unnamed, "gives quality, dfl where the parts box are expected; its attribute `parts`"),
+        (Alone, "gives a .*Tensor where the parts dfl, quality are expected"),
+    ],
+)
+def test_a_strangers_loss_with_other_parts_is_told_so(tiny, loss, sentence):
+    with LOSSES.temporarily("strange", loss):
+        detector = Detector({**tiny.cfg, "loss": {"name": "strange"}}, ["a"])
+        detector.compile(optimizer="sgd")
+        with pytest.raises(ZooError, match=sentence):
+            detector.train_on_batch(*training_batch())

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 PARTS = ("backbone", "neck", "head")
 #: Keys that mean the same to every kind of NMS that has them.
 THRESHOLDS = ("score_threshold", "iou_threshold")
+#: Of a loss that does not say otherwise by an attribute `parts`.
+LOSS_PARTS = ("box", "objectness", "class")
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -64,7 +66,8 @@ class Detector(keras.Model):
         self._loss_of = building.build("loss", cfg["loss"], head) if "loss" in cfg else None
         self._compiled_loss: Callable | None = None
         self._part_means = {
-            part: keras.metrics.Mean(name=f"{part}_loss") for part in ("box", "objectness", "class")
+            part: keras.metrics.Mean(name=f"{part}_loss")
+            for part in getattr(self._loss_of, "parts", LOSS_PARTS)
         }
         self._loss_mean = keras.metrics.Mean(name="loss")
         self._predictors: dict[str, keras.Model] = {}
@@ -94,6 +97,9 @@ class Detector(keras.Model):
             y_pred: raw predictions.
             sample_weight: not used.
             training: not used.
+
+        Raises:
+            ZooError: the config has no loss, or it gives other parts than it says.
         """
         if self._loss_of is None:
             raise ZooError(
@@ -102,6 +108,12 @@ class Detector(keras.Model):
         if self._compiled_loss is None:
             self._compiled_loss = xla(self._loss_of)
         parts = self._compiled_loss(whole_batch(y), whole_batch(y_pred))
+        if not isinstance(parts, Mapping) or parts.keys() != self._part_means.keys():
+            given = ", ".join(parts) if isinstance(parts, Mapping) else f"a {type(parts).__name__}"
+            raise ZooError(
+                f"loss {self.cfg['loss']['name']!r} gives {given} where the parts "
+                f"{', '.join(self._part_means)} are expected; its attribute `parts` names them"
+            )
         total = sum(parts.values())
         for part, values in parts.items():
             self._part_means[part].update_state(values)

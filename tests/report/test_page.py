@@ -13,7 +13,7 @@ from zoo.evaluation.coco import coco_numbers, ground_truth
 from zoo.evaluation.run import Result
 from zoo.evaluation.save import save_evaluation
 from zoo.report.examples import examples
-from zoo.report.history import read
+from zoo.report.history import read, section_of
 from zoo.report.page import write_report
 
 SECTIONS = [
@@ -114,6 +114,14 @@ def test_a_single_evaluation_is_said_in_numbers(tmp_path):
     assert "at step 2, the only one" in page
     assert "<td>AP50</td><td>0.5</td>" in page
     assert page.count("<svg") == 2  # losses and learning rate
+
+
+def test_the_parts_that_a_loss_names_are_curves(tmp_path):
+    lines = [{"step": n, "loss": 9 / n, "dfl_loss": 3 / n} for n in (1, 2)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    section = section_of(tmp_path)
+    assert section.count("<svg") == 1
+    assert "total" in section and "dfl" in section
 
 
 def test_classes_of_the_data_are_counted(tmp_path):

@@ -137,3 +137,8 @@ def test_the_tracker_has_the_share_beside_the_speed(monkeypatch, tmp_path):
     shares = [row["train/share_waiting_for_data"] for row in rows]
     assert shares == [1 / 8, 5 / 8]
     assert [row["train/images_per_second"] for row in rows] == [6 / 8] * 2
+
+
+def test_a_line_tells_the_parts_that_a_loss_names():
+    logs = {"loss": 3, "objectness_loss": 1, "class_loss": 0.5, "dfl_loss": 1.5, "val_AP": 0.2}
+    assert progress._losses(logs) == "loss 3.000  obj 1.000  cls 0.500  dfl 1.500"

@@ -10,9 +10,6 @@ from typing import Any
 from zoo.report.charts import Series, lines
 from zoo.report.html import columns, figure, section, table
 
-LOSSES = {
-    "loss": "total", "box_loss": "box", "objectness_loss": "objectness", "class_loss": "class",
-}  # fmt: skip
 SCORES = {"val_AP": "AP", "val_AP50": "AP50", "val_AP75": "AP75"}
 #: More points than this on a curve nobody sees.
 POINTS = 600
@@ -23,12 +20,18 @@ def section_of(directory: Path) -> str:
     records = read(directory)
     x = "step" if any("step" in record for record in records) else "epoch"
     charts = [
-        (_series(records, x, LOSSES), "Loss, mean since the start of the epoch."),
+        (_series(records, x, _losses(records)), "Loss, mean since the start of the epoch."),
         (_series(records, x, SCORES), "Scores on the validation split."),
         (_series(records, x, {"learning_rate": "learning rate"}), "Learning rate."),
     ]
     shown = [_chart(series, x, caption) for series, caption in charts if series]
     return section("Training", columns(*shown), anchor="training")
+
+
+def _losses(records: list[dict[str, Any]]) -> dict[str, str]:
+    """Keys and labels of the loss and of its parts, which a loss names."""
+    keys = dict.fromkeys(key for record in records for key in record if key.endswith("_loss"))
+    return {"loss": "total"} | {key: key.removesuffix("_loss") for key in keys}
 
 
 def _chart(series: dict[str, Series], x: str, caption: str) -> str:

@@ -134,8 +134,11 @@ class TrainingProgress(keras.callbacks.Callback):
 
 
 def _losses(logs: dict[str, Any]) -> str:
-    names = {"loss": "loss", "box": "box_loss", "obj": "objectness_loss", "cls": "class_loss"}
-    return "  ".join(f"{name} {float(logs[key]):.3f}" for name, key in names.items() if key in logs)
+    """The loss, then its parts, in three letters."""
+    short = {"objectness": "obj", "class": "cls"}
+    parts = {key: key.removesuffix("_loss") for key in logs if key.endswith("_loss")}
+    names = {"loss": "loss"} | {key: short.get(part, part) for key, part in parts.items()}
+    return "  ".join(f"{name} {float(logs[key]):.3f}" for key, name in names.items() if key in logs)
 
 
 def _clock(seconds: float) -> str:
