@@ -45,7 +45,7 @@ def test_the_rate_is_outside_the_velocity():
 
 
 def test_config_round_trip():
-    optimizer = SGD(learning_rate=Constant(0.1, 10), momentum=0.8, weight_decay=0.01)
+    optimizer = SGD(learning_rate=Constant(0.1, 10, burn_in=0), momentum=0.8, weight_decay=0.01)
     again = SGD.from_config(optimizer.get_config())
     assert (again.momentum, again.kernel_decay) == (0.8, 0.01)
     assert again.weight_decay is None  # Keras' decoupled decay stays off

@@ -1,8 +1,12 @@
-"""Learning rates along a cosine, once or with warm restarts [sgdr, eq. 5]."""
+"""Learning rates along a cosine, once or with warm restarts [sgdr, eq. 5].
+
+`Policy` has the arguments that all share.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,27 +17,15 @@ from zoo.training.schedules.policy import Policy
 
 
 @keras.saving.register_keras_serializable("zoo")
+@dataclass(eq=False)
 class Cosine(Policy):
     """From the rate down to `final` times it, along half a cosine wave.
 
     Args:
-        learning_rate: rate after the burn-in.
-        total_steps: updates of the whole run.
         final: last rate as a share of the first.
-        burn_in: updates, or a share of `total_steps` below 1.
-        power: exponent of the burn-in.
     """
 
-    def __init__(
-        self,
-        learning_rate: float,
-        total_steps: int,
-        final: float = 0.01,
-        burn_in: float = 1000,
-        power: float = 4,
-    ):
-        self.final = final
-        super().__init__(learning_rate, total_steps, burn_in, power, final=final)
+    final: float = 0.01
 
     def share(self, n: Any) -> Any:
         """1 at n = 0, `final` at n = total_steps and beyond."""
@@ -41,38 +33,29 @@ class Cosine(Policy):
 
 
 @keras.saving.register_keras_serializable("zoo")
+@dataclass(eq=False)
 class Restarts(Policy):
     """Half cosine waves one after the other, Darknet's `sgdr`.
 
     Args:
-        learning_rate: rate at the start of each cycle.
-        total_steps: updates of the whole run.
         cycle: updates of the first cycle (`sgdr_cycle`), or a share of `total_steps` below 1.
         factor: each cycle is that many times as long as the one before (`sgdr_mult`).
         minimum: rate at the end of each cycle (`learning_rate_min`).
-        burn_in: updates, or a share of `total_steps` below 1.
-        power: exponent of the burn-in.
 
     Raises:
         ZooError: `cycle` or `factor` is not above 0.
     """
 
-    def __init__(
-        self,
-        learning_rate: float,
-        total_steps: int,
-        cycle: float = 0.1,
-        factor: float = 2,
-        minimum: float = 1e-5,
-        burn_in: float = 1000,
-        power: float = 4,
-    ):
-        if min(cycle, factor) <= 0:
-            raise ZooError(f"schedule.cycle={cycle} and schedule.factor={factor} must be above 0")
-        self.cycle, self.factor, self.minimum = cycle, factor, minimum
-        super().__init__(
-            learning_rate, total_steps, burn_in, power, cycle=cycle, factor=factor, minimum=minimum
-        )
+    cycle: float = 0.1
+    factor: float = 2
+    minimum: float = 1e-5
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing."""
+        super().__post_init__()
+        for key in ("cycle", "factor"):
+            if getattr(self, key) <= 0:
+                raise ZooError(f"schedule.{key}={getattr(self, key)} must be above 0")
 
     def share(self, n: Any) -> Any:
         """1 at the start of a cycle, `minimum` over the rate at its end."""

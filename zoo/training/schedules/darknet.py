@@ -1,12 +1,13 @@
 """Darknet's learning-rate policies, each after a burn-in [network.c:get_current_rate].
 
 n is the number of an update, the first is 1. A number of updates below 1 is a share of
-`total_steps`, the updates of the whole run.
+`total_steps`, the updates of the whole run. `Policy` has the arguments that all share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ from zoo.training.schedules.policy import Policy
 
 
 @keras.saving.register_keras_serializable("zoo")
+@dataclass(eq=False)
 class Constant(Policy):
     """The same rate after the burn-in."""
 
@@ -26,36 +28,27 @@ class Constant(Policy):
 
 
 @keras.saving.register_keras_serializable("zoo")
+@dataclass(eq=False)
 class Steps(Policy):
     """The rate times `scales[i]` from update `steps[i]` on.
 
     Args:
-        learning_rate: rate after the burn-in.
-        total_steps: updates of the whole run.
         steps: update numbers, or shares of `total_steps` below 1.
         scales: factors, one for each step.
-        burn_in: updates, or a share of `total_steps` below 1.
-        power: exponent of the burn-in.
 
     Raises:
         ZooError: not as many scales as steps.
     """
 
-    def __init__(
-        self,
-        learning_rate: float,
-        total_steps: int,
-        steps: Sequence[float] = (0.8, 0.9),
-        scales: Sequence[float] = (0.1, 0.1),
-        burn_in: float = 1000,
-        power: float = 4,
-    ):
-        if len(steps) != len(scales):
-            raise ZooError(f"schedule steps {list(steps)} needs as many scales, not {list(scales)}")
-        self.steps, self.scales = list(steps), list(scales)
-        super().__init__(
-            learning_rate, total_steps, burn_in, power, steps=self.steps, scales=self.scales
-        )
+    steps: Sequence[float] = (0.8, 0.9)
+    scales: Sequence[float] = (0.1, 0.1)
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing."""
+        super().__post_init__()
+        self.steps, self.scales = list(self.steps), list(self.scales)  # as Keras saves them
+        if len(self.steps) != len(self.scales):
+            raise ZooError(f"schedule steps {self.steps} needs as many scales, not {self.scales}")
 
     def share(self, n: Any) -> Any:
         """Product of the scales whose step is at most n."""
@@ -66,34 +59,26 @@ class Steps(Policy):
 
 
 @keras.saving.register_keras_serializable("zoo")
+@dataclass(eq=False)
 class Step(Policy):
     """rate · scale^⌊n / step⌋.
 
     Args:
-        learning_rate: rate after the burn-in.
-        total_steps: updates of the whole run.
         step: updates between two falls, or a share of `total_steps` below 1.
         scale: factor of each fall.
-        burn_in: updates, or a share of `total_steps` below 1.
-        power: exponent of the burn-in.
 
     Raises:
         ZooError: `step` is not above 0.
     """
 
-    def __init__(
-        self,
-        learning_rate: float,
-        total_steps: int,
-        step: float = 0.3,
-        scale: float = 0.1,
-        burn_in: float = 1000,
-        power: float = 4,
-    ):
-        if step <= 0:
-            raise ZooError(f"schedule.step={step} must be above 0")
-        self.step, self.scale = step, scale
-        super().__init__(learning_rate, total_steps, burn_in, power, step=step, scale=scale)
+    step: float = 0.3
+    scale: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing."""
+        super().__post_init__()
+        if self.step <= 0:
+            raise ZooError(f"schedule.step={self.step} must be above 0")
 
     def share(self, n: Any) -> Any:
         """The scale to the power of the falls so far."""
@@ -101,27 +86,15 @@ class Step(Policy):
 
 
 @keras.saving.register_keras_serializable("zoo")
+@dataclass(eq=False)
 class Exponential(Policy):
     """rate · gamma^n, Darknet's `exp`.
 
     Args:
-        learning_rate: rate after the burn-in.
-        total_steps: updates of the whole run.
         gamma: factor of each update.
-        burn_in: updates, or a share of `total_steps` below 1.
-        power: exponent of the burn-in.
     """
 
-    def __init__(
-        self,
-        learning_rate: float,
-        total_steps: int,
-        gamma: float = 0.9999,
-        burn_in: float = 1000,
-        power: float = 4,
-    ):
-        self.gamma = gamma
-        super().__init__(learning_rate, total_steps, burn_in, power, gamma=gamma)
+    gamma: float = 0.9999
 
     def share(self, n: Any) -> Any:
         """The factor to the power of the updates."""
@@ -129,27 +102,15 @@ class Exponential(Policy):
 
 
 @keras.saving.register_keras_serializable("zoo")
+@dataclass(eq=False)
 class Polynomial(Policy):
     """rate · (1 − n / total_steps)^exponent, Darknet's `poly`, where the exponent is `power` too.
 
     Args:
-        learning_rate: rate after the burn-in.
-        total_steps: updates of the whole run.
         exponent: of what is left of the run.
-        burn_in: updates, or a share of `total_steps` below 1.
-        power: exponent of the burn-in.
     """
 
-    def __init__(
-        self,
-        learning_rate: float,
-        total_steps: int,
-        exponent: float = 4,
-        burn_in: float = 1000,
-        power: float = 4,
-    ):
-        self.exponent = exponent
-        super().__init__(learning_rate, total_steps, burn_in, power, exponent=exponent)
+    exponent: float = 4
 
     def share(self, n: Any) -> Any:
         """1 at the start, 0 at the end and beyond."""
@@ -158,29 +119,17 @@ class Polynomial(Policy):
 
 
 @keras.saving.register_keras_serializable("zoo")
+@dataclass(eq=False)
 class Sigmoid(Policy):
     """rate / (1 + e^(gamma·(n − step))).
 
     Args:
-        learning_rate: rate after the burn-in.
-        total_steps: updates of the whole run.
         step: where the rate has fallen by half; updates, or a share of `total_steps` below 1.
         gamma: steepness, per update.
-        burn_in: updates, or a share of `total_steps` below 1.
-        power: exponent of the burn-in.
     """
 
-    def __init__(
-        self,
-        learning_rate: float,
-        total_steps: int,
-        step: float = 0.5,
-        gamma: float = 0.001,
-        burn_in: float = 1000,
-        power: float = 4,
-    ):
-        self.step, self.gamma = step, gamma
-        super().__init__(learning_rate, total_steps, burn_in, power, step=step, gamma=gamma)
+    step: float = 0.5
+    gamma: float = 0.001
 
     def share(self, n: Any) -> Any:
         """½ at `step`."""

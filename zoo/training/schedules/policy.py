@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ from keras import ops
 from zoo.errors import ZooError
 
 
+@dataclasses.dataclass(eq=False)
 class Policy(keras.optimizers.schedules.LearningRateSchedule):
     """rate · (n / burn_in)^power while n < burn_in, where the first update has n = 1.
 
@@ -20,27 +22,20 @@ class Policy(keras.optimizers.schedules.LearningRateSchedule):
         total_steps: updates of the whole run.
         burn_in: updates, or a share of `total_steps` below 1.
         power: exponent of the burn-in.
-        **options: what `share` reads from `options`.
 
     Raises:
-        ZooError: a burn-in below 0.
+        ZooError: a number that means nothing, as a burn-in below 0.
     """
 
-    def __init__(
-        self,
-        learning_rate: float,
-        total_steps: int,
-        burn_in: float = 0,
-        power: float = 4,
-        **options: Any,
-    ):
-        if burn_in < 0:
-            raise ZooError(f"schedule.burn_in={burn_in} must be at least 0")
-        self.learning_rate = learning_rate
-        self.total_steps = total_steps
-        self.burn_in = burn_in
-        self.power = power
-        self.options = options
+    learning_rate: float
+    total_steps: int
+    burn_in: float = 1000
+    power: float = 4
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing."""
+        if self.burn_in < 0:
+            raise ZooError(f"schedule.burn_in={self.burn_in} must be at least 0")
 
     def __call__(self, step: Any) -> Any:
         """The rate of the update that `step` updates precede."""
@@ -61,10 +56,4 @@ class Policy(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         """Keyword arguments that make this schedule again."""
-        return {
-            "learning_rate": self.learning_rate,
-            "total_steps": self.total_steps,
-            "burn_in": self.burn_in,
-            "power": self.power,
-            **self.options,
-        }
+        return dataclasses.asdict(self)
