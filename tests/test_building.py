@@ -11,7 +11,7 @@ from zoo.errors import ZooError
         "os.system",
         "subprocess.Popen",
         "builtins.eval",
-        "keras.layers.Lambda",
+        "keras.layers.Dense",
         "keras.callbacks.LambdaCallback",
         "keras.src.layers.Lambda",
         "keras.utils.get_file",
@@ -69,3 +69,8 @@ def test_an_empty_name_is_not_the_folder_one_is_in():
 def test_a_value_in_place_of_a_part_is_refused():
     with pytest.raises(ZooError, match=r"head=5 must be keys with values, `name` among them"):
         building.build("head", 5)
+
+
+def test_a_target_in_place_of_a_part_that_zoo_feeds_is_refused():
+    with pytest.raises(ZooError, match="a loss has a `name`, not a `_target_`; there are: scaled"):
+        building.build("loss", {"_target_": "keras.optimizers.SGD"}, object())

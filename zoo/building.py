@@ -18,15 +18,13 @@ from zoo.signature import check_call, check_mapping
 #: Modules whose classes a `_target_` may construct, each directly (no dotted way further in).
 ALLOWED_TARGETS = (
     "keras.callbacks",
-    "keras.layers",
     "keras.optimizers",
     "keras.optimizers.schedules",
 )
 #: Classes of those modules that run code or open connections that a config names.
-FORBIDDEN_TARGETS = {
-    "FlaxLayer", "JaxLayer", "Lambda", "LambdaCallback", "RemoteMonitor", "TFSMLayer",
-    "TorchModuleWrapper",
-}  # fmt: skip
+FORBIDDEN_TARGETS = {"LambdaCallback", "RemoteMonitor"}
+#: Kinds of which Keras' own classes will do: they take nothing from the caller.
+OF_KERAS = {"optimizer", "schedule"}
 
 
 def build(kind: str, cfg: Mapping[str, Any], *args: Any, **context: Any) -> Any:
@@ -39,10 +37,14 @@ def build(kind: str, cfg: Mapping[str, Any], *args: Any, **context: Any) -> Any:
         **context: keyword arguments of a named part, given by the caller.
 
     Raises:
-        ZooError: no such part or class, or keys or values that it does not take.
+        ZooError: no such part or class, keys or values that it does not take, or a `_target_`
+            where a part is needed.
     """
     check_mapping(kind, cfg)
     if "_target_" in cfg:
+        if kind not in OF_KERAS:
+            known = nearest("", KINDS[kind].names())
+            raise ZooError(f"a {kind} has a `name`, not a `_target_`; {known}")
         return instantiate(cfg)
     return KINDS[kind].build(cfg, *args, **context)
 
