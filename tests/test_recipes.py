@@ -71,7 +71,7 @@ def test_the_augmentation_is_that_of_the_cfg(published):
     crop = steps.get("darknet_crop") or steps["darknet_place"]
     assert crop == {
         key: float(last[key]) for key in ("jitter", "resize") if key in last or key == "jitter"
-    } | ({"resize": 1.5} if name == "yolov4" else {})
+    }
     assert steps["darknet_hsv"] == {
         "hue": float(net["hue"]),
         "saturation": float(net["saturation"]),

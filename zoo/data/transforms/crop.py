@@ -32,7 +32,8 @@ def darknet_crop(
         mode: with `"letterbox"` the rectangle is first widened to the input's aspect ratio, as
             `letter_box=1` does.
         jitter: share of the image's sides.
-        resize: `1.5` is that of yolov4.cfg; 1 switches it off.
+        resize: `1.5` is that of yolov4-tiny.cfg and of the Scaled-YOLOv4 cfgs; yolov4.cfg has none,
+            which is 1, off.
     """
     (h, w), (height, width) = example.size, size
     left, right = rng.integers(-int(jitter * w), int(jitter * w), 2, endpoint=True)
