@@ -153,3 +153,27 @@ def test_published_evidence_has_no_folders(evidence):
     assert "/home" not in text
     assert f"data.root={FOLDER}" in shown["command"]
     assert "mine" not in shown["environment"]["packages"]
+
+
+@pytest.mark.parametrize("root", ["data", ".", "a/b", "/", "/data"])
+def test_a_root_changes_nothing_but_itself_in_published_evidence(evidence, root):
+    found = copy.deepcopy(evidence.found)
+    found["data"]["config"]["root"] = root
+    found["command"] = [f"data.root={root}", "data=coco_json", "evaluation=opencv"]
+    shown = published(found)
+    assert shown["data"]["config"].pop("root") == FOLDER
+    found["data"]["config"].pop("root")
+    assert shown["data"] == found["data"] and shown["metrics"] == found["metrics"]
+    assert shown["command"] == [f"data.root={FOLDER}", "data=coco_json", "evaluation=opencv"]
+
+
+def test_an_absolute_root_is_hidden_wherever_it_is(evidence):
+    found = copy.deepcopy(evidence.found)
+    found["data"]["config"] |= {"root": "/data/", "images": "/data/val", "other": "/data2/data/x"}
+    found["command"] = ["+data.root='/data/'", "data.images=/data/val"]
+    found["warning"] = "seen in /data."
+    shown = published(found)
+    assert shown["data"]["config"]["images"] == f"{FOLDER}/val"
+    assert shown["data"]["config"]["other"] == "/data2/data/x"
+    assert shown["warning"] == f"seen in {FOLDER}."
+    assert shown["command"] == [f"data.root={FOLDER}", f"data.images={FOLDER}/val"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -153,13 +154,33 @@ def published(evidence: Mapping[str, Any]) -> dict[str, Any]:
     """A copy without folders of the machine, and with the packages that matter."""
     root = evidence["data"]["config"].get("root")
     found = json.loads(json.dumps(evidence))
-    if root and root != FOLDER:
-        found = json.loads(json.dumps(found).replace(json.dumps(root)[1:-1], FOLDER))
-    command = found["command"]
-    found["command"] = [part for part in command if not part.startswith("hydra.run.dir=")]
+    if root and Path(root).is_absolute():
+        found = _without_folder(found, root)
+    if root:
+        found["data"]["config"]["root"] = FOLDER
+    found["command"] = [
+        f"data.root={FOLDER}" if part.lstrip("+").startswith("data.root=") else part
+        for part in found["command"]
+        if not part.startswith("hydra.run.dir=")
+    ]
     found["environment"]["packages"] = of_weight(found["environment"]["packages"])
     found["environment"]["code"]["untracked"] = None
     return found
+
+
+def _without_folder(value: Any, folder: str) -> Any:
+    """A copy of plain data with `FOLDER` in its strings for an absolute folder of the machine.
+
+    Only where the name of the folder ends there: `/data` is no part of `/data2` or of `a/data`.
+    """
+    if isinstance(value, dict):
+        return {key: _without_folder(item, folder) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_folder(item, folder) for item in value]
+    if not isinstance(value, str):
+        return value
+    name = re.escape(folder.rstrip("/") or "/")
+    return re.sub(rf"(?<![\w./-]){name}(?![\w-]|\.\w)", FOLDER, value)
 
 
 def of_weight(packages: Mapping[str, str]) -> dict[str, str]:
