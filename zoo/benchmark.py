@@ -64,8 +64,11 @@ def _here() -> dict[str, Any]:
 
 def _config(settings: dict[str, Any]) -> dict[str, Any]:
     """The keys that bear on what was measured."""
-    data = ("data", "augment", "image_size", "batch_size", "threads", "seed", "count", "rounds")
-    model = ("preset", "runtime", "precision", "batch_sizes", "rounds")
+    data = (
+        "data", "augment", "image_size", "batch_size", "precision", "threads", "seed", "count",
+        "rounds",
+    )  # fmt: skip
+    model = ("preset", "runtime", "export_precision", "batch_sizes", "rounds")
     keys = model if settings["what"] == "model" else data
     return {key: settings[key] for key in keys} | {"model": settings["model"]["name"]}
 

@@ -79,6 +79,25 @@ def test_a_training_step_is_timed():
     assert step["images_per_second"] == pytest.approx(4e3 / step["milliseconds"])
 
 
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "float32"])
+def test_a_training_step_has_the_precision_of_the_config(precision, monkeypatch):
+    import keras
+
+    from zoo.training import run
+
+    seen, built = [], run.detector_for
+
+    def spy(*arguments):
+        seen.append(built(*arguments))
+        return seen[0]
+
+    monkeypatch.setattr(run, "detector_for", spy)
+    cfg, source = composed(f"precision={precision}", "rounds=1")
+    data.training_step(cfg, source)
+    assert seen[0].compute_dtype == precision.removeprefix("mixed_")
+    assert keras.mixed_precision.dtype_policy().name == "float32"  # as before
+
+
 def test_too_few_images_are_refused():
     cfg, source = composed("count=3")
     with pytest.raises(ZooError, match="count is at least batch_size=4"):
@@ -86,7 +105,8 @@ def test_too_few_images_are_refused():
 
 
 def test_the_command_leaves_figures_with_their_environment_and_a_picture(tmp_path):
-    command = [sys.executable, "-m", "zoo.benchmark", *SMALL, "augment=darknet", "step=false"]
+    command = [sys.executable, "-m", "zoo.benchmark", *SMALL, "augment=darknet", "step=false",
+               "precision=mixed_bfloat16"]  # fmt: skip
     done = subprocess.run(
         [*command, f"hydra.run.dir={tmp_path}"], capture_output=True, text=True, check=False
     )
@@ -95,6 +115,7 @@ def test_the_command_leaves_figures_with_their_environment_and_a_picture(tmp_pat
     found = json.loads((tmp_path / "benchmark.json").read_text())
     assert found["environment"]["hardware"]["cores"] >= 1 and found["environment"]["packages"]
     assert set(found["pipeline"]) == {"RAM", "streaming", "uncached"} and found["step"] is None
+    assert found["config"]["precision"] == "mixed_bfloat16"
     assert found["config"]["augment"]["transforms"][0]["name"] == "darknet_crop"
     drawn = (tmp_path / "bars.svg").read_text()
     assert drawn.startswith("<svg") and "mosaic" in drawn and drawn == picture(found)

@@ -37,6 +37,16 @@ def test_a_saved_detector(file):
     assert found["cold_start"]["seconds"] > 0.1 and found["cold_start"]["peak_rss_mib"] > 100
 
 
+def test_the_precision_of_a_file_is_not_that_of_training(monkeypatch):
+    asked = []
+    monkeypatch.setattr(model, "exported", lambda file, **keys: asked.append(keys) or file)
+    monkeypatch.setattr(zoo, "load", lambda file: ExportedDetector.__new__(ExportedDetector))
+    cfg = settings("preset=m", "runtime=litert", "export_precision=float16")
+    model.opened(cfg, 2)
+    assert asked == [{"runtime": "litert", "precision": "float16", "batch_size": 2}]
+    assert cfg["precision"] == "float32"
+
+
 @pytest.mark.parametrize("number", [1, 3])
 def test_an_exported_detector_gets_images_and_windows(number):
     shapes = []

@@ -121,7 +121,18 @@ def loaded(cfg: Mapping[str, Any], source: Source, kind: str, threads: int) -> f
 
 
 def training_step(cfg: Mapping[str, Any], source: Source) -> dict[str, float]:
-    """A training step of the config's model on batches that are there already."""
+    """A training step of the config, in its precision, on batches that are there already."""
+    import keras
+
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_global_policy(cfg["precision"])
+    try:
+        return _timed_step(cfg, source)
+    finally:
+        keras.mixed_precision.set_global_policy(before)
+
+
+def _timed_step(cfg: Mapping[str, Any], source: Source) -> dict[str, float]:
     from zoo.training.devices import Devices
     from zoo.training.run import compile_detector, detector_for
 

@@ -22,7 +22,8 @@ def measure(cfg: Mapping[str, Any]) -> dict[str, Any]:
     """A detector as `zoo.detect` runs it: batch normalisation folded, or in an exported file.
 
     Args:
-        cfg: plain `conf/benchmark.yaml`: `preset`, `runtime`, `precision`, `batch_sizes`, `rounds`.
+        cfg: plain `conf/benchmark.yaml`: `preset`, `runtime`, `export_precision`, `batch_sizes`,
+            `rounds`.
 
     Returns:
         `latency`: milliseconds of network, decoding and NMS of one image; `whole`: those from
@@ -64,7 +65,10 @@ def opened(cfg: Mapping[str, Any], batch_size: int) -> tuple[str, Any]:
     if cfg["runtime"] != "keras":
         file = str(
             exported(
-                file, runtime=cfg["runtime"], precision=cfg["precision"], batch_size=batch_size
+                file,
+                runtime=cfg["runtime"],
+                precision=cfg["export_precision"],
+                batch_size=batch_size,
             )
         )
     detector = zoo.load(file)
