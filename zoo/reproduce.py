@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Table
 
 from zoo.config import command, override, plain
 from zoo.errors import ZooError, check_whole
+from zoo.evaluation.report import plain_console
 
 VERSION = 1
 
@@ -119,7 +119,7 @@ def print_result(result: Mapping[str, Any]) -> None:
         if study:
             numbers += [f"{row['mean']:.4f} ± {row['interval']:.4f}", f"± {row['spread']:.4f}"]
         table.add_row(name, *numbers, row["verdict"])
-    Console().print(table)
+    plain_console().print(table)
     print(f"weights: {result['weights']}")
     print_changes(result["changed"])
     print(f"verdict: {result['verdict']}")

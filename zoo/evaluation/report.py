@@ -9,6 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 
+def plain_console(**options: Any) -> Console:
+    """A console that prints names of users as they are: no `[markup]`, no `:emoji:`."""
+    return Console(markup=False, emoji=False, **options)
+
+
 def print_metrics(metrics: Mapping[str, float], *, title: str, caption: str | None = None) -> None:
     """A table of the COCO numbers on standard output, with what is to be said about them below."""
     table = Table()
@@ -16,7 +21,7 @@ def print_metrics(metrics: Mapping[str, float], *, title: str, caption: str | No
     table.add_column("value", justify="right")
     for name, value in metrics.items():
         table.add_row(name, "–" if value < 0 else f"{value:.4f}")
-    console = Console(highlight=False)
+    console = plain_console(highlight=False)
     console.print(title, style="italic", soft_wrap=True)  # a table would fold it to its width
     console.print(table)
     if caption:
@@ -25,7 +30,7 @@ def print_metrics(metrics: Mapping[str, float], *, title: str, caption: str | No
 
 def print_darknet(found: Mapping[str, Any]) -> None:
     """What `darknet detector map` prints; `found` is the result of `darknet_map`."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = plain_console(highlight=False, soft_wrap=True)
     console.print(
         f"by Darknet's rules: mAP@0.50 {found['mAP']['0']:.4f} "
         f"(11 points {found['mAP']['11']:.4f}, 101 points {found['mAP']['101']:.4f}); "

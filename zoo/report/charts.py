@@ -12,7 +12,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 Series = tuple[Sequence[float], Sequence[float]]
 
@@ -35,6 +35,7 @@ STYLE: Any = {
     "xtick.color": INK,
     "ytick.color": INK,
     "text.color": INK,
+    "text.parse_math": False,  # a class may be called $_$
     "legend.frameon": False,
     "legend.fontsize": 8,
 }
@@ -93,6 +94,8 @@ def errors(series: Mapping[str, Series], *, limit: Series, x: str, y: str) -> st
 
     def draw(axes: Axes) -> None:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")  # the scale's own are formulas
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.step(*limit, where="mid", color=INK, linewidth=1, linestyle="--", label="tolerance")
         top = max([*values, *limit[1]]) * 3
         for (label, (xs, ys)), colour in zip(series.items(), ERROR_COLOURS, strict=False):

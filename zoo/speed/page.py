@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from zoo.evaluation.report import plain_console
 from zoo.report.charts import ranked
 
 
@@ -18,7 +18,7 @@ def print_data(found: Mapping[str, Any]) -> None:
         (stage, [_number(p["stages"].get(stage, {}).get("cpu_ms")) for p in pipeline.values()])
         for stage in stages(found)
     ]
-    console = Console(highlight=False)
+    console = plain_console(highlight=False)
     console.print("CPU milliseconds an image, one thread", style="italic")
     console.print(_table(["stage", *pipeline], rows))
     facts = {
@@ -41,7 +41,7 @@ def print_model(found: Mapping[str, Any], name: str) -> None:
         (what, [_number(found[key][column]) for column in keys])
         for what, key in {"network to boxes": "latency", "pixels to boxes": "whole"}.items()
     ]
-    console = Console(highlight=False)
+    console = plain_console(highlight=False)
     console.print(f"{name}: milliseconds of one image", style="italic", soft_wrap=True)
     console.print(_table(["", *keys], rows))
     for number, rate in found["throughput"].items():

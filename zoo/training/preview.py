@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 import supervision as sv
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from zoo.data.geometry import resized_sides
 from zoo.data.sample import Source
@@ -19,6 +19,7 @@ from zoo.data.sources import open_source
 from zoo.data.training import TrainingSamples, network_input, training_samples
 from zoo.errors import check_whole
 from zoo.evaluation.pictures import labelled, write_picture
+from zoo.evaluation.report import plain_console
 from zoo.training.atomic import replacing
 from zoo.training.length import epochs
 
@@ -156,8 +157,8 @@ def _print(statistics: Mapping[str, Any]) -> None:
     table.add_column("class")
     table.add_column("boxes", justify="right")
     for name, count in sorted(statistics["classes"].items(), key=lambda row: -row[1]):
-        table.add_row(name, f"[red]{count}" if not count else str(count))
-    Console().print(table)
+        table.add_row(name, Text(str(count), style="" if count else "red"))
+    plain_console().print(table)
     size = "×".join(map(str, statistics["image_size"]))
     small, medium, large = statistics["small_medium_large"]
     print(
