@@ -144,6 +144,24 @@ def test_convolutions_are_those_of_the_cfg_in_its_order(model, oracle_dir):
             id="depths and widths",
         ),
         pytest.param(
+            "yolov4",
+            ["+model.backbone.depths=[1,2,8,8]"],
+            r"cspdarknet53: depths=\[1, 2, 8, 8\] are 4; give 5",
+            id="a stage too few",
+        ),
+        pytest.param(
+            "yolov3",
+            ["+model.backbone.depths=[1,1,1,1,1,1]"],
+            r"darknet53: depths=\[1, 1, 1, 1, 1, 1\] are 6; give 5",
+            id="a stage that nothing uses",
+        ),
+        pytest.param(
+            "yolov4_tiny",
+            ["+model.backbone.widths=[64,128]"],
+            r"cspdarknet_tiny: widths=\[64, 128\] are 2; give 3",
+            id="a width too few",
+        ),
+        pytest.param(
             "yolov4_csp",
             ["+model.neck.widths={P7: 8}"],
             r"widths name \['P7'\], the backbone gives \['P3', 'P4', 'P5'\]",

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from zoo.backbone.stages import check_stages
 from zoo.errors import ZooError, nearest
 from zoo.layer.convolution import conv
 from zoo.layer.residual import residual, residual_stage
@@ -31,7 +32,11 @@ def cspdarknet53(
 
     Returns:
         P3, P4, P5: level n is (batch, height/2ⁿ, width/2ⁿ, 2ⁿ·stem).
+
+    Raises:
+        ZooError: there are not five depths.
     """
+    check_stages("cspdarknet53", "depths", depths, number=5)
     pyramid = {}
     x = conv(images, stem, 3, activation=activation, name="stem")
     for stage, depth in enumerate(depths, start=1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from zoo.backbone.stages import check_stages
 from zoo.layer.convolution import conv
 from zoo.layer.residual import residual_stage
 
@@ -26,7 +27,11 @@ def darknet53(
 
     Returns:
         P3, P4, P5: level n is (batch, height/2ⁿ, width/2ⁿ, 2ⁿ·stem).
+
+    Raises:
+        ZooError: there are not five depths.
     """
+    check_stages("darknet53", "depths", depths, number=5)
     pyramid = {}
     x = conv(images, stem, 3, activation=activation, name="stem")
     for stage, depth in enumerate(depths, start=1):

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from zoo.backbone.stages import check_stages
 from zoo.layer.convolution import conv
 
 
@@ -53,7 +54,11 @@ def cspdarknet_tiny(
 
     Returns:
         P3, P4, P5 with widths[1], widths[2] and 2·widths[2] channels; level n has stride 2ⁿ.
+
+    Raises:
+        ZooError: there are not three widths.
     """
+    check_stages("cspdarknet_tiny", "widths", widths, number=3)
     pyramid = {}
     x = conv(images, stem, 3, stride=2, activation=activation, name="stem1")
     x = conv(x, 2 * stem, 3, stride=2, activation=activation, name="stem2")
