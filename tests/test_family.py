@@ -112,7 +112,8 @@ def test_parameters_fill_the_official_file(model):
     assert model.count_params() == PARAMETERS[model.name]
     floats = sum(stored.record.floats for stored in stored_layers(model))
     assert floats == PARAMETERS[model.name]
-    assert 20 + 4 * floats == FILES.get(model.name, 20 + 4 * floats)
+    if model.name in FILES:
+        assert 20 + 4 * floats == FILES[model.name]
     assert model.stride == {"yolov4_p6": 64, "yolov4_p7": 128}.get(model.name, 32)
     assert model.image_size == model.check_size(model.image_size)
 
