@@ -29,8 +29,10 @@ def darknet_hsv(
         hue: largest turn, in rounds of the colour circle.
         saturation: largest factor; up and down are equally likely.
         exposure: the same for the value.
-        exact: floats as `image.c:distort_image`; otherwise bytes, rounded, as Darknet's build with
-            OpenCV does, ten times as fast.
+        exact: floats as `image.c:distort_image`, which a Darknet without OpenCV trains with;
+            otherwise the same on bytes, rounded, by tables, ten times as fast. As in Darknet's
+            build with OpenCV, saturation and value are cut off before the way back to RGB. The hue
+            is that of the floats, which wraps; OpenCV's, 179 levels a round, is cut off at 0.
     """
     turn = rng.uniform(-hue, hue)
     gains = _up_or_down(saturation, rng), _up_or_down(exposure, rng)
