@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from zoo import config
 from zoo.backend import import_keras
+from zoo.data.sources import COCO_IDS
 from zoo.download import fetch
 from zoo.errors import ZooError, nearest
 
@@ -29,10 +30,6 @@ WEIGHTS_FIELDS = {"url", "filename", "size", "sha256", "format"}
 TRAINED_FIELDS = {"dataset", "split", "overlap", "note"}
 #: What every claimed figure says besides its numbers.
 CLAIM_FIELDS = {"split", "image_size", "source"}
-#: COCO's ids of its 80 categories of objects; its labelled images have no others.
-COCO_IDS = [
-    id for id in range(1, 91) if id not in {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
-]  # fmt: skip
 
 
 def names() -> list[str]:

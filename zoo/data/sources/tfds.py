@@ -16,12 +16,10 @@ import numpy as np
 from zoo.data.image import decode_image, encoded_size
 from zoo.data.lint import Annotation, Lint, checked_names
 from zoo.data.sample import Labels, fingerprint
+from zoo.data.sources import COCO_IDS
 from zoo.errors import ZooError, nearest
 
 LOG = logging.getLogger(__name__)
-#: COCO's category ids run from 1 to 90 and leave these out.
-COCO_GAPS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
-COCO_IDS = [id for id in range(1, 91) if id not in COCO_GAPS]
 
 
 class Tfds:
