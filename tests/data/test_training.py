@@ -170,6 +170,21 @@ def test_scales_round_to_the_coarsest_stride_of_the_head():
         network_input({**cfg, "image_size": 96})
 
 
+@pytest.mark.parametrize(
+    ("levels", "stride"),
+    [(["P4", "P5", "P5_2"], 32), (["P3_2"], 8), ([], 32)],
+)
+def test_a_second_level_of_a_stride_is_of_that_stride(levels, stride):
+    masks = {level: [number] for number, level in enumerate(levels)}
+    cfg = {"image_size": 96, "model": {"head": {"masks": masks}}}
+    assert network_input(cfg) == ((96, 96), "stretch", stride)
+
+
+def test_what_is_no_level_is_named():
+    with pytest.raises(ZooError, match="no level 'C3'"):
+        network_input({"image_size": 96, "model": {"head": {"masks": {"C3": [0]}}}})
+
+
 def test_a_bad_scale_is_named():
     with pytest.raises(ZooError, match=r"augment\.scales has 0"):
         input_sizes((64, 64), (1, 0))

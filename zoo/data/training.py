@@ -16,6 +16,7 @@ from zoo.data.sample import Source
 from zoo.data.transforms.chain import Chain
 from zoo.data.transforms.example import Example, scale
 from zoo.errors import ZooError, check_whole
+from zoo.ops.levels import stride
 
 #: Class of the rows that fill up a batch's ground truth.
 PADDING = -1
@@ -218,20 +219,20 @@ def network_input(cfg: Mapping[str, Any]) -> tuple[tuple[int, int], str, int]:
         cfg: plain `conf/train.yaml`.
 
     Returns:
-        Height and width, pixels; `"stretch"` or `"letterbox"`; the coarsest stride, of which both
-        are multiples.
+        Height and width, pixels; `"stretch"` or `"letterbox"`; the coarsest stride of the head's
+        levels, of which both are multiples. Only a model that is built knows whether its backbone
+        has a coarser level, which no head looks at; it checks `image_size` itself.
 
     Raises:
-        ZooError: they are not.
+        ZooError: they are not, or a level of the head is none.
     """
     size, model = cfg["image_size"], cfg["model"]
     sides = tuple(size) if isinstance(size, list | tuple) else (size, size)
-    levels = [int(level[1:]) for level in model["head"].get("masks", {})]
-    stride = 2 ** max(levels, default=5)
-    whole = [isinstance(side, int) and side > 0 and side % stride == 0 for side in sides]
+    coarsest = max(map(stride, model["head"].get("masks", {})), default=stride("P5"))
+    whole = [isinstance(side, int) and side > 0 and side % coarsest == 0 for side in sides]
     if len(sides) != 2 or not all(whole):
-        raise ZooError(f"image_size {size}: height and width must be multiples of {stride}")
-    return (sides[0], sides[1]), model.get("resize", "stretch"), stride
+        raise ZooError(f"image_size {size}: height and width must be multiples of {coarsest}")
+    return (sides[0], sides[1]), model.get("resize", "stretch"), coarsest
 
 
 def training_samples(cfg: Mapping[str, Any], source: Source, *, steps: int) -> TrainingSamples:
