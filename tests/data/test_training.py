@@ -11,7 +11,7 @@ from zoo import config
 from zoo.data.cache import Cached
 from zoo.data.geometry import resize
 from zoo.data.lint import Annotation, Lint
-from zoo.data.loader import evaluation_batches, loader, training_batches
+from zoo.data.loader import evaluation_batches, training_batches
 from zoo.data.sample import Labels
 from zoo.data.sources.files import ImageFiles, Record
 from zoo.data.sources.shapes import Shapes
@@ -127,24 +127,25 @@ def test_a_later_start_gives_the_same_batches(shapes):
     """As after a resume, in the middle of an epoch, with mosaics of earlier images."""
     keys = {"size": (64, 64), "mode": "stretch", "batch_size": 2, "max_boxes": 24, "seed": 5,
             "transforms": augmentation("scaled"), "scales": (0.5, 1)}  # fmt: skip
-    whole = list(itertools.islice(loader(shapes, **keys, num_threads=2), 25))
-    late = itertools.islice(loader(shapes, **keys, num_threads=0, start=17), 8)
+    one, other = (TrainingSamples(shapes, **keys) for _ in range(2))
+    whole = list(itertools.islice(training_batches(one, num_threads=2), 25))
+    late = itertools.islice(training_batches(other, num_threads=0, start=17), 8)
     for one, again in zip(whole[17:], late, strict=True):
         assert_same(one, again)
 
 
-def test_batches_are_bytes_for_our_networks_and_floats_for_others(shapes):
+def test_batches_are_samples_beside_each_other(shapes):
+    """Of bytes, which a network divides by 255 on the device."""
     made = samples(shapes, transforms=augmentation("scaled"), max_boxes=24)
-    x, y = next(iter(training_batches(made, num_threads=0)))
-    floats, same = next(iter(training_batches(made, num_threads=0, floats=True)))
-    assert x.dtype == np.uint8 and floats.dtype == np.float32 and x.shape == floats.shape
-    np.testing.assert_array_equal(floats, x.astype(np.float32) / np.float32(255))
-    np.testing.assert_array_equal(y["boxes"], same["boxes"])
+    x, y = next(iter(training_batches(made, num_threads=0, start=3)))
+    assert x.dtype == np.uint8 and len(x) == len(y["boxes"]) == len(y["classes"]) == 4
+    for row in range(4):
+        assert_same((x[row], {key: values[row] for key, values in y.items()}), made(12 + row))
 
 
 def test_batches_are_of_one_size(shapes):
-    batches = iter(loader(shapes, size=(64, 64), mode="stretch", batch_size=2, max_boxes=6,
-                          scales=(0.5, 1, 1.5), num_threads=2))  # fmt: skip
+    made = samples(shapes, batch_size=2, scales=(0.5, 1, 1.5))
+    batches = iter(training_batches(made, num_threads=2))
     seen = [next(batches)[0].shape for _ in range(3 * BATCHES_OF_A_SIZE)]
     assert all(len(set(seen[start : start + 10])) == 1 for start in (0, 10, 20))
 
@@ -336,10 +337,6 @@ def test_a_file_is_detected_on_the_pixels_that_a_network_is_evaluated_on(tmp_pat
     found, where = prepared(tmp_path / f"a.{kind}", (160, 160), mode)
     np.testing.assert_array_equal(found, pixels[0])
     assert where == geometry and where.original == (700, 1001)
-    x, y = next(iter(loader(photos, training=False, **keys)))
-    np.testing.assert_array_equal(x[0], pixels[0])
-    expected = geometry.forward(photos.labels(0).boxes)
-    np.testing.assert_array_equal(y["boxes"][0, :1], expected)
 
 
 def test_what_stays_whole(tmp_path):

@@ -5,18 +5,20 @@ import itertools
 import numpy as np
 import pytest
 
-from zoo.data.loader import loader
+from zoo.data.loader import training_batches
 from zoo.data.sources.shapes import Shapes
+from zoo.data.training import TrainingSamples
 from zoo.training import determinism
 
 SOURCE = Shapes(split="train", images=10, size=(64, 64))
 
 
 def batches(seed=0, threads=0, start=0, count=6):
-    data = loader(
+    samples = TrainingSamples(
         SOURCE, size=(64, 64), mode="stretch", batch_size=4, max_boxes=8, seed=seed,
-        transforms=[{"name": "flip"}], num_threads=threads, start=start,
+        transforms=[{"name": "flip"}],
     )  # fmt: skip
+    data = training_batches(samples, start=start, num_threads=threads)
     return list(itertools.islice(data, count - start))
 
 

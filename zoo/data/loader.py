@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import grain
 import numpy as np
@@ -15,72 +13,11 @@ import numpy as np
 from zoo.data.geometry import Geometry, resize
 from zoo.data.image import reduction_for
 from zoo.data.sample import Source, pixels_of
-from zoo.data.training import TrainingSamples, padded, stacked
+from zoo.data.training import TrainingSamples, stacked
 from zoo.errors import ZooError, check_whole
 
 ENDLESS = 2**62  # samples
 THREADS = min(8, os.cpu_count() or 1)
-
-
-def loader(
-    source: Source,
-    *,
-    size: Sequence[int],
-    mode: str,
-    batch_size: int,
-    interpolation: str = "linear",
-    max_boxes: int = 100,
-    seed: int = 0,
-    training: bool = True,
-    num_threads: int = THREADS,
-    start: int = 0,
-    **augmentation: Any,
-) -> grain.IterDataset:
-    """Batches with padded ground truth, as `keras.Model.fit` takes them on any backend.
-
-    In training the data set is shuffled anew each epoch and repeats for ever (an epoch need not be
-    a multiple of the batch: batches run on into the next one), and is transformed at random. Order
-    and transforms are a function of (seed, position), whatever the number of threads. Otherwise it
-    is passed once, in order, untransformed, the last batch perhaps short.
-
-    Args:
-        source: the data set.
-        size: height H and width W of the network input, pixels.
-        mode: as in `resize`.
-        batch_size: B.
-        interpolation: as in `resize`.
-        max_boxes: N, rows of ground truth for each image; crowd boxes do not count.
-        seed: of shuffling and transforms.
-        training: see above.
-        num_threads: how many samples are made at the same time; 0 makes them as they are asked for.
-        start: batches to leave out at the beginning of training; they are not made.
-        **augmentation: `transforms`, `scales`, `unmixed_from`, `cache_mb` of `TrainingSamples`.
-
-    Returns:
-        A dataset of (x, y): x float32 (B, H, W, 3) in [0, 1], RGB; y `{"boxes": float32 (B, N, 4)
-        xyxy in pixels of the network input, "classes": int32 (B, N)}`, padded with boxes of zeros
-        of class −1.
-
-    Raises:
-        ZooError: an image has more boxes than `max_boxes`, a transform or a size does not fit.
-    """
-    if training:
-        samples = TrainingSamples(
-            source, size=size, mode=mode, interpolation=interpolation, batch_size=batch_size,
-            max_boxes=max_boxes, seed=seed, **augmentation,
-        )  # fmt: skip
-        return training_batches(samples, start=start, num_threads=num_threads, floats=True)
-    check_max_boxes(source, max_boxes)
-
-    def make(index: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        labels = source.labels(index)
-        pixels, geometry = _fitted(source, index, size, mode, interpolation)
-        boxes = geometry.forward(labels.boxes[~labels.crowd])
-        return pixels, padded(boxes, labels.classes[~labels.crowd], max_boxes)
-
-    images = grain.MapDataset.range(len(source)).map(make)
-    read = images.to_iter_dataset(_read_options(num_threads, batch_size))
-    return read.batch(batch_size, drop_remainder=False)
 
 
 def training_batches(
@@ -91,21 +28,27 @@ def training_batches(
     process: int = 0,
     processes: int = 1,
     parts: int = 1,
-    floats: bool = False,
 ) -> grain.IterDataset:
-    """Batches of training samples, without end, from batch `start` on; see `loader`.
+    """Batches of training samples, without end, as `keras.Model.fit` takes them on any backend.
 
     Their x is of the samples' type, uint8 but for Darknet's interpolation: our networks divide by
-    255 themselves, on the device.
+    255 themselves, on the device. An epoch need not be a multiple of the batch: batches run on into
+    the next one.
 
     Args:
         samples: whose `batch_size` is that of all processes together.
-        start: batches to leave out.
-        num_threads: as for `loader`.
+        start: batches to leave out at the beginning; they are not made.
+        num_threads: how many samples are made at the same time, which changes none of them; 0
+            makes them as they are asked for.
         process: which share of each batch, in order; the others are not made.
         processes: how many share a batch evenly.
         parts: equal pieces, in order, in which a share is given.
-        floats: make float32 in [0, 1] of bytes, for networks other than ours.
+
+    Returns:
+        A dataset of (x, y) as `stacked` gives them.
+
+    Raises:
+        ZooError: an image has more boxes than the samples have rows.
     """
     check_max_boxes(samples.source, samples.max_boxes)
     share = samples.batch_size // processes
@@ -116,8 +59,7 @@ def training_batches(
 
     made = grain.MapDataset.range(start * share, ENDLESS).map(make)
     read = made.to_iter_dataset(_read_options(num_threads, share))
-    stack = functools.partial(stacked, floats=floats)
-    return read.batch(share // parts, drop_remainder=True, batch_fn=stack)
+    return read.batch(share // parts, drop_remainder=True, batch_fn=stacked)
 
 
 def evaluation_batches(

@@ -186,22 +186,16 @@ def input_sizes(
     return sorted(set(sides)) or [(height, width)]
 
 
-def stacked(
-    samples: Sequence[tuple[np.ndarray, dict[str, np.ndarray]]], *, floats: bool = False
-) -> tuple:
+def stacked(samples: Sequence[tuple[np.ndarray, dict[str, np.ndarray]]]) -> tuple:
     """Samples as one batch.
 
     Args:
         samples: (x, y) of one size and type.
-        floats: make float32 in [0, 1] of bytes, for networks other than ours.
 
     Returns:
-        x (B, H, W, 3), uint8 as the samples are, for a quarter of the bytes goes to the device
-        then, or float32 in [0, 1]; y stacked.
+        x (B, H, W, 3) of the samples' type, of which bytes are a quarter for the device; y stacked.
     """
     x = np.stack([image for image, _ in samples])
-    if floats and x.dtype == np.uint8:
-        x = np.divide(x, 255, dtype=np.float32)
     return x, {key: np.stack([y[key] for _, y in samples]) for key in samples[0][1]}
 
 
