@@ -14,6 +14,7 @@ from zoo.evaluation.pictures import fitted, write_picture
 from zoo.evaluation.run import Result
 
 SIDE = 480  # longer side of a picture, pixels
+KINDS = ("worst", "best")
 
 
 def ranked(per_image: Sequence[Sequence[int]]) -> list[int]:
@@ -30,6 +31,14 @@ def ranked(per_image: Sequence[Sequence[int]]) -> list[int]:
     return [int(index) for index in order if objects[index]]
 
 
+def empty_of_pictures(directory: Path) -> None:
+    """Make a folder for `save_best_and_worst`, without the JPEGs of an earlier one."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for kind in KINDS:
+        for file in directory.glob(f"{kind}-*.jpg"):
+            file.unlink()
+
+
 def save_best_and_worst(
     result: Result, analysis: Mapping[str, Any], directory: Path, *, count: int = 6
 ) -> list[dict[str, Any]]:
@@ -38,18 +47,21 @@ def save_best_and_worst(
     Args:
         result: of the evaluation.
         analysis: of it.
-        directory: folder for the JPEGs; made where it is missing.
-        count: images of either kind, fewer if there are not so many.
+        directory: folder for the JPEGs; made where it is missing, those of an earlier call go.
+        count: images of either kind, fewer if there are not so many; the one in the middle is then
+            among the worst.
 
     Returns:
         For each, worst ones first: kind, file, id, width and height of the picture, TP, FP, FN at
         the analysis' confidence, truth and found: boxes as [class index, x0, y0, x1, y1 (, score)]
         relative to the image.
     """
+    empty_of_pictures(directory)
     order = ranked(analysis["per_image"])
-    count = min(count, len(order) // 2)
+    half = (len(order) + 1) // 2
+    worst, best = order[:half][:count], order[half:][::-1][:count]
     rows: dict[int, dict[str, Any]] = {}
-    for kind, indices in (("worst", order[:count]), ("best", order[::-1][:count])):
+    for kind, indices in zip(KINDS, (worst, best), strict=True):
         for place, index in enumerate(indices, start=1):
             rows[index] = {"kind": kind, "file": f"{kind}-{place}.jpg"}
     boxes = _boxes(result, set(rows), analysis["confidence"])

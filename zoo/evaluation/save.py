@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.evaluation.analysis import analyse
-from zoo.evaluation.best_and_worst import save_best_and_worst
+from zoo.evaluation.best_and_worst import empty_of_pictures, save_best_and_worst
 from zoo.evaluation.run import Result
 
 PICTURES = "pictures"
@@ -43,10 +43,13 @@ def save_evaluation(
 def promote(latest: Path, directory: Path) -> None:
     """Make the evaluation in the folder `latest` that of the run, as when its scores are best.
 
+    Pictures of the one before do not stay.
+
     Args:
         latest: where `save_evaluation` has written.
         directory: of the run.
     """
+    empty_of_pictures(directory / PICTURES)
     shutil.copytree(latest / PICTURES, directory / PICTURES, dirs_exist_ok=True)
     unfinished = directory / "unfinished-evaluation.json"
     shutil.copyfile(latest / "evaluation.json", unfinished)
