@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -46,6 +47,15 @@ def test_bytes_are_divided_by_255():
     floats = images.astype("float32") / 255
     # The weights are drawn anew each time: an output of 1e-2 may lie as near to 0 as 1e-5.
     np.testing.assert_allclose(model(images), model(floats), rtol=1e-4, atol=1e-6)
+
+
+def test_losses_of_layers_are_added():
+    model = BackboneClassifier(TINY, ["a", "b"])
+    bias = model.get_layer("classes").bias
+    bias.assign([1.0, 2.0])
+    bias.regularizer = keras.regularizers.L2(0.1)  # 0.1 · (1² + 2²)
+    loss = model.compute_loss(y=truth((0, 0, 64, 64, 0)), y_pred=np.zeros((1, 2), np.float32))
+    assert float(loss) == pytest.approx(np.log(2) + 0.5, rel=1e-6)
 
 
 def test_an_image_without_a_class_teaches_nothing():

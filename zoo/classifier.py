@@ -69,7 +69,7 @@ class BackboneClassifier(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Mean over the batch of the cross entropy.
+        """Mean over the batch of the cross entropy, with the losses that layers add.
 
         Args:
             x: the images; not used.
@@ -84,6 +84,8 @@ class BackboneClassifier(keras.Model):
         smooth = (1 - self.label_smoothing) * target + self.label_smoothing / target.shape[-1]
         entropy = -ops.sum(smooth * ops.log_softmax(ops.cast(y_pred, "float32")), axis=-1)
         loss = ops.mean(entropy * labelled)
+        for regularisation in self.losses:
+            loss = loss + ops.cast(regularisation, loss.dtype)
         self._loss_mean.update_state(loss)
         return loss / replicas()  # of several replicas each sees its part; their shares add up
 
