@@ -94,3 +94,21 @@ def test_top1_and_top5():
     model.get_layer("classes").kernel.assign(np.zeros(model.get_layer("classes").kernel.shape))
     # only the image of f is right, and only that of a is not among the first five
     assert accuracy(model, Six(), batch_size=4) == pytest.approx({"top1": 1 / 6, "top5": 5 / 6})
+
+
+@pytest.mark.parametrize(
+    ("bias", "expected"),
+    [
+        pytest.param([0] * 6, {"top1": 0, "top5": 0}, id="all tie"),
+        pytest.param([np.nan] * 6, {"top1": 0, "top5": 0}, id="no number"),
+        # a, d, e and f tie for the third place: each is the sixth.
+        pytest.param([0, 0, 0, 1, 2, 0], {"top1": 1 / 6, "top5": 2 / 6}, id="four tie"),
+        # b's is no number: it is the sixth, and ranks above a, c, d, e and f as well.
+        pytest.param([0, 1, 2, 3, np.nan, 5], {"top1": 0, "top5": 4 / 6}, id="one is no number"),
+    ],
+)
+def test_ties_and_what_is_no_number_are_never_right(bias, expected):
+    model = BackboneClassifier(TINY, list("fedcba"))
+    model.get_layer("classes").bias.assign(bias)
+    model.get_layer("classes").kernel.assign(np.zeros(model.get_layer("classes").kernel.shape))
+    assert accuracy(model, Six(), batch_size=4) == pytest.approx(expected)

@@ -100,7 +100,7 @@ def test_validation_data_with_several_boxes_are_refused_too(colours):
         "train": open_source(cfg(colours)["data"], "train"),
         "val": open_source(settings["data"], "val"),
     }
-    with pytest.raises(ZooError, match=r"of split 'val' has \d+ boxes; it needs data with one"):
+    with pytest.raises(ZooError, match=r"of split 'val' has \d+ boxes; a classifier needs data"):
         task_of({"task": "classification"}).check({}, sources, None)
 
 

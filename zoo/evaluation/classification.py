@@ -18,6 +18,8 @@ def accuracy(
 ) -> dict[str, float]:
     """Shares of the images whose class is the likeliest (top1), or among the five likeliest (top5).
 
+    A class that ties with others is the least likely of them, and so is one whose logit is NaN.
+
     Args:
         model: a `zoo.classifier.BackboneClassifier`.
         source: images with one box each, whose class is the image's; classes go by name.
@@ -31,12 +33,7 @@ def accuracy(
         if name not in model.class_names:
             hint = nearest(name, model.class_names)
             raise ZooError(f"the data has class {name!r}, which the model does not know; {hint}")
-    for index in range(len(source)):
-        if (count := len(source.labels(index))) != 1:
-            raise ZooError(
-                f"image {source.id(index)!r} has {count} boxes; a classifier is evaluated on data "
-                "with one class an image: data=folders or data=tfds_classes"
-            )
+    check_one_class_an_image(source)
     names = [model.class_names.index(name) for name in source.class_names]
     ranks = []
     for images, indices, _ in evaluation_batches(
@@ -46,8 +43,27 @@ def accuracy(
         logits = ops.convert_to_numpy(model.predict_on_batch(full))[: len(images)]
         truth = [names[source.labels(index).classes[0]] for index in indices]
         own = logits[np.arange(len(truth)), truth]
-        ranks += (logits > own[:, None]).sum(axis=1).tolist()
+        # What ties, or is no number, ranks above: equal logits tell no class.
+        ranks += ((~(logits < own[:, None])).sum(axis=1) - 1).tolist()
         if between is not None:
             between()
     found = np.array(ranks)
     return {"top1": float((found < 1).mean()), "top5": float((found < 5).mean())}
+
+
+def check_one_class_an_image(source: Source, where: str = "") -> None:
+    """Refuse data of which an image has no class, or several.
+
+    Args:
+        source: the data.
+        where: words after the name of the image, such as `" of split 'val'"`.
+
+    Raises:
+        ZooError: names the first such image.
+    """
+    for index in range(len(source)):
+        if (count := len(source.labels(index))) != 1:
+            raise ZooError(
+                f"image {source.id(index)!r}{where} has {count} boxes; a classifier needs data "
+                "with one class an image: data=folders or data=tfds_classes"
+            )

@@ -12,6 +12,7 @@ from zoo.data.anchors import warn_of_unfit_anchors
 from zoo.data.sample import Source
 from zoo.detector import PARTS, Detector
 from zoo.errors import ZooError, nearest
+from zoo.evaluation.classification import check_one_class_an_image
 from zoo.evaluation.pictures import save_examples
 from zoo.training.callbacks import Accuracy, Evaluation
 
@@ -64,13 +65,7 @@ def _check_one_class_an_image(
     cfg: Mapping[str, Any], sources: Mapping[str, Source], model: Any
 ) -> None:
     for split, source in sources.items():
-        for index in range(len(source)):
-            if len(source.labels(index)) != 1:
-                raise ZooError(
-                    f"task=classification: image {source.id(index)!r} of split {split!r} has "
-                    f"{len(source.labels(index))} boxes; it needs data with one class an image: "
-                    "data=folders or data=tfds_classes"
-                )
+        check_one_class_an_image(source, where=f" of split {split!r}")
 
 
 def _examples(model: Any, source: Source, directory: Path) -> None:
