@@ -70,6 +70,17 @@ def test_rows_tell_what_differs_how_it_ended_and_the_best_first(tmp_path):
     ]
 
 
+def test_classifiers_are_compared_by_top1(tmp_path):
+    for number, scores in enumerate([{"top1": 0.5, "top5": 0.9}, {"top1": 0.75, "top5": 0.8}]):
+        (tmp_path / f"{number}" / ".hydra").mkdir(parents=True)
+        (tmp_path / f"{number}" / ".hydra" / "overrides.yaml").write_text(f"- seed={number}\n")
+        (tmp_path / f"{number}" / "metrics.json").write_text(json.dumps(scores))
+    assert sweep_rows(tmp_path) == [
+        {"job": "1", "seed": "1", "status": "done", "top1": 0.75, "top5": 0.8},
+        {"job": "0", "seed": "0", "status": "done", "top1": 0.5, "top5": 0.9},
+    ]
+
+
 def test_the_table_shows_lists_in_brackets(tmp_path, capsys):
     for number, value in enumerate(["[]", "[backbone]"]):
         (tmp_path / f"{number}" / ".hydra").mkdir(parents=True)

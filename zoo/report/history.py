@@ -10,7 +10,10 @@ from typing import Any
 from zoo.report.charts import Series, lines
 from zoo.report.html import columns, figure, section, table
 
-SCORES = {"val_AP": "AP", "val_AP50": "AP50", "val_AP75": "AP75"}
+SCORES = {
+    "val_AP": "AP", "val_AP50": "AP50", "val_AP75": "AP75", "val_top1": "top-1",
+    "val_top5": "top-5",
+}  # fmt: skip
 #: More points than this on a curve nobody sees.
 POINTS = 600
 

@@ -15,6 +15,8 @@ from zoo.training.waiting import Waits
 log = logging.getLogger(__name__)
 #: Of the time of updates: who waits longer for data is told so.
 MUCH_WAITING = 0.1
+#: In the line of an epoch: of detectors, then of classifiers.
+SCORES = ("val_AP", "val_AP50", "val_top1", "val_top5")
 
 
 class TrainingProgress(keras.callbacks.Callback):
@@ -94,9 +96,7 @@ class TrainingProgress(keras.callbacks.Callback):
         """One line for the epoch, with its evaluation if there was one."""
         logs = logs or {}
         left = (self.epochs * self.steps - self.done) * self.spent / max(self._here(), 1)
-        scores = "".join(
-            f"  {key} {logs[key]:.3f}" for key in ("val_AP", "val_AP50") if key in logs
-        )
+        scores = "".join(f"  {key} {logs[key]:.3f}" for key in SCORES if key in logs)
         self.bar.console.print(
             f"epoch {epoch + 1}/{self.epochs}  {_losses(logs)}{scores}  "
             f"{self._rate():.1f} images/s  {self._waiting()}{_clock(left)} left"

@@ -36,8 +36,8 @@ from zoo.training.atomic import write_text
 FAILED = "failed.json"
 #: The record of an Optuna study, written anew from the jobs at each start.
 STUDY = "study.db"
-#: Columns after the overrides.
-METRICS = ("AP", "AP50", "AP75")
+#: Columns after the overrides: scores of detectors, then of classifiers.
+METRICS = ("AP", "AP50", "AP75", "top1", "top5")
 
 
 class FailedBefore(ZooError):
@@ -150,7 +150,7 @@ class Sweep(Callback):
 
 
 def sweep_rows(directory: Path) -> list[dict[str, Any]]:
-    """For each job its folder, overrides, status, and scores or error; best AP first.
+    """For each job its folder, overrides, status, and scores or error; best AP, or top-1, first.
 
     The folder is relative to `directory`, by default the number of the job. The status is
     "done", "failed", or "unfinished" where the sweep was stopped in the job.
@@ -164,7 +164,11 @@ def sweep_rows(directory: Path) -> list[dict[str, Any]]:
         rows.append({"job": str(job.relative_to(directory)), **overrides, **_outcome(job)})
     shared = _same_everywhere(rows)
     rows = [{key: value for key, value in row.items() if key not in shared} for row in rows]
-    return sorted(rows, key=lambda row: (-row.get("AP", -1), len(row["job"]), row["job"]))
+    return sorted(rows, key=lambda row: (-_headline(row), len(row["job"]), row["job"]))
+
+
+def _headline(row: dict[str, Any]) -> float:
+    return row.get("AP", row.get("top1", -1))
 
 
 def _outcome(job: Path) -> dict[str, Any]:
