@@ -83,8 +83,8 @@ def sizes(directory: Path, names: Iterable[str]) -> dict[str, int]:
     """The bytes of those of these files that are there, on the disk by now."""
     found = {}
     for name in sorted(names):
-        with contextlib.suppress(FileNotFoundError), open(directory / name, "rb") as file:
-            os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError), open(directory / name, "r+b") as file:
+            os.fsync(file.fileno())  # for which Windows wants it writable
             found[name] = os.fstat(file.fileno()).st_size
     return found
 
