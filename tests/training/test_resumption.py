@@ -3,7 +3,7 @@ from manifests import manifest
 
 from zoo.errors import ZooError
 from zoo.training.checkpoint import FOLDER, Checkpoint, save_checkpoint
-from zoo.training.manifest import write_manifest
+from zoo.training.manifest import config_sha256, write_manifest
 from zoo.training.resumption import (
     check_place,
     config_differences,
@@ -51,6 +51,35 @@ def test_what_changes_no_number_may_change(run):
 
 def test_saying_the_same_again_is_no_change(run):
     stored_config(asked(run), ["epochs=2", f"resume={run}"])
+
+
+@pytest.mark.parametrize(
+    ("key", "word", "held"), [("devices", "all", 2), ("weights", "auto", "yolov4-tiny-coco")]
+)
+def test_a_word_that_the_run_replaced_by_what_it_stands_for_may_be_said_again(
+    tmp_path, key, word, held
+):
+    config = {**manifest()["config"], "model": {"name": "yolov4_tiny"}}
+
+    def gone_on_with(held):
+        stored = {**config, key: held}
+        write_manifest(manifest(config=stored, config_sha256=config_sha256(stored)), tmp_path)
+        asked = {**config, key: word, "resume": str(tmp_path)}
+        return stored_config(asked, [f"{key}={word}", f"resume={tmp_path}"])
+
+    assert gone_on_with(held)[key] == held
+    with pytest.raises(ZooError, match=f"{key}={word}, not None"):
+        gone_on_with(None)
+
+
+def test_a_preset_of_another_model_is_not_that_of_auto(tmp_path):
+    stored = {**manifest()["config"], "model": {"name": "yolov4_tiny"}, "weights": "yolov4-coco"}
+    write_manifest(manifest(config=stored, config_sha256=config_sha256(stored)), tmp_path)
+    with pytest.raises(ZooError, match="weights=auto, not yolov4-coco"):
+        stored_config(
+            {**stored, "weights": "auto", "resume": str(tmp_path)},
+            ["weights=auto", f"resume={tmp_path}"],
+        )
 
 
 def test_what_would_change_a_number_is_refused_by_name(run):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from zoo.cards import preset_of
 from zoo.config import override, override_value
 from zoo.errors import ZooError
 from zoo.training.checkpoint import FOLDER, Checkpoint, checkpoints, load_newest
@@ -55,6 +56,9 @@ def check_place(resume: str, directory: Path) -> None:
 def stored_config(cfg: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """The config of the run in `cfg["resume"]`, with those overrides that change no number.
 
+    `devices=all` is as many as they were when the run began, `weights=auto` the preset that it
+    began with.
+
     Args:
         cfg: composed from the command line.
         overrides: of that command line; only keys that they name count.
@@ -71,9 +75,18 @@ def stored_config(cfg: Mapping[str, Any], overrides: Sequence[str]) -> dict[str,
             _put(stored, key, wanted)
         elif not _has(cfg, key) and not text.startswith("~"):  # a recipe, which sets other keys
             raise ZooError(_refusal([(key, "what it was", given)], cfg["resume"]))
-        elif wanted != held:
+        elif wanted != held and not _stands_for(key, wanted, held, stored):
             raise ZooError(_refusal([(key, held, wanted)], cfg["resume"]))
     return stored
+
+
+def _stands_for(key: str, wanted: Any, held: Any, stored: Mapping[str, Any]) -> bool:
+    """Whether a word is one that a run replaces by the value held before it begins, see `train`."""
+    if (key, wanted) == ("devices", "all"):
+        return held is not None
+    if (key, wanted) == ("weights", "auto"):
+        return held == preset_of(stored["model"]["name"])
+    return False
 
 
 def resume_point(cfg: Mapping[str, Any], directory: Path) -> Checkpoint | None:
