@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import wandb
 import wandb_file
+from manifests import manifest
 
+from zoo.training.manifest import write_manifest
 from zoo.training.tracking import weights_and_biases as tracker
 from zoo.training.tracking.callback import Tracking
 
@@ -62,11 +64,18 @@ def files(directory):
     return sorted(Path(directory).glob("wandb/*run-*/run-*.wandb"))
 
 
+def with_commit():
+    """A manifest of a run of commit abc123."""
+    facts = manifest()
+    facts["environment"]["code"] |= {"commit": "abc123", "dirty": False}
+    return facts
+
+
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory):
     """What W&B holds of a run of ten updates with an evaluation after the second epoch."""
     directory = tmp_path_factory.mktemp("run")
-    (directory / "manifest.json").write_text('{"seed": 3, "data": {"train": "abc"}}')
+    write_manifest(with_commit(), directory)
     options = {"directory": directory, "config": {"batch_size": 2, "lr": 0.1}, "run_id": "abc123"}
     with tracker.weights_and_biases(**options, mode="offline", every=2) as callbacks:
         fit([WritesEvaluation(directory / "latest"), *callbacks])
@@ -122,7 +131,11 @@ def test_the_files_of_the_run_are_an_artifact(followed):
     (artifact,) = described
     assert artifact.name == "run-abc123"
     assert {entry.path for entry in artifact.manifest.contents} == {"manifest.json"}
-    assert json.loads(artifact.metadata) == {"seed": 3, "data": {"train": "abc"}}
+    found, facts = json.loads(artifact.metadata), with_commit()
+    assert found == {
+        "seed": 3, "data": facts["data"], "metrics": None, "code": facts["environment"]["code"],
+    }  # fmt: skip
+    assert found["code"]["commit"] == "abc123"
     assert not artifact.use_after_commit
 
 

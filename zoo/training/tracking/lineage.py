@@ -42,8 +42,10 @@ def log_outputs(run: Any, directory: Path) -> None:
     files = [directory / name for name in FILES if (directory / name).is_file()]
     if files:
         described: dict[str, Any] = {
-            key: facts[key] for key in ("data", "git", "metrics", "seed") if key in facts
+            key: facts[key] for key in ("data", "metrics", "seed") if key in facts
         }
+        if "environment" in facts:
+            described["code"] = facts["environment"]["code"]
         artifact = wandb.Artifact(f"run-{run.id}", type="run", metadata=described)
         for file in files:
             artifact.add_file(str(file), policy="immutable", skip_cache=True)
