@@ -43,7 +43,7 @@ def test_with_something_to_lose_it_waits_until_it_is_asked(caplog):
     with interruption.listening():
         os.kill(os.getpid(), signal.SIGTERM)
         assert interruption.signal == signal.SIGTERM
-        assert "SIGTERM: stopping, all saved" in caplog.text
+        assert "SIGTERM: saving, then stopping" in caplog.text
         interruption.check()  # does not stop: the last update is not saved
         with pytest.raises(Interrupted) as stopped:
             interruption.stop()

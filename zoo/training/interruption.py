@@ -76,4 +76,5 @@ class Interruption:
         if self.signal is not None:
             raise KeyboardInterrupt
         self.signal = number
-        log.warning("%s: stopping, all saved; once more stops at once", signal.Signals(number).name)
+        name = signal.Signals(number).name
+        log.warning("%s: saving, then stopping; once more stops at once", name)
