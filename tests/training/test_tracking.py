@@ -1,9 +1,11 @@
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import keras
@@ -12,8 +14,12 @@ import pytest
 import wandb
 import wandb_file
 from manifests import manifest
+from tiny import TINY
 
+from zoo import config as zoo_config
+from zoo.registry import TRACKERS
 from zoo.training.manifest import write_manifest
+from zoo.training.run import train
 from zoo.training.tracking import weights_and_biases as tracker
 from zoo.training.tracking.callback import Tracking
 
@@ -176,8 +182,8 @@ def test_lineage_from_data_and_weights_over_the_run_to_its_weights(tmp_path):
     assert two["data-voc"].digest == one["data-voc"].digest
 
 
-def test_a_killed_run_goes_on_as_the_same_run(tmp_path):
-    """SIGKILL after four of ten updates, the last checkpoint at the second one."""
+def test_what_a_killed_process_logged_stays_and_the_next_one_has_its_id(tmp_path):
+    """SIGKILL after four rows; two of them come again."""
     code = """if True:
         import pathlib, sys, time
         from zoo.training.tracking.weights_and_biases import weights_and_biases
@@ -207,6 +213,38 @@ def test_a_killed_run_goes_on_as_the_same_run(tmp_path):
     assert [first["exit"], second["exit"]] == [None, 0]
     steps = [[row["step"] for row in start["history"]] for start in (first, second)]
     assert steps == [[1, 2, 3, 4], list(range(3, 11))]
+
+
+class Killed(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 2:
+            raise RuntimeError("killed")
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_counts_from_its_checkpoint(tmp_path):
+    """Stopped after three of eight batches, two of them an update, the checkpoint at the second."""
+    rows = []
+    run = SimpleNamespace(define_metric=lambda *_, **__: None, log=rows.append)
+
+    @contextlib.contextmanager
+    def followed_by(*, directory, config, run_id, killed=False):
+        yield [Tracking(run, directory, every=1, batch_size=4), *([Killed()] if killed else [])]
+
+    words = [*TINY, "journal=1", "subdivisions=2", "schedule=cosine", "schedule.burn_in=0"]
+    cfg = zoo_config.plain(zoo_config.compose("train", words))
+    with TRACKERS.temporarily("followed_by", followed_by):
+        with pytest.raises(RuntimeError, match="killed"):
+            train({**cfg, "tracker": {"name": "followed_by", "killed": True}}, tmp_path)
+        first, rows[:] = list(rows), []
+        train({**cfg, "tracker": {"name": "followed_by"}}, tmp_path)
+    steps = [[row["step"] for row in start] for start in (first, rows)]
+    assert steps == [[1, 2, 3], [3, 4, 4, 5, 6, 7, 8, 8]]  # twice where an epoch ends
+
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    rates = {line["step"]: line["learning_rate"] for line in lines}
+    assert rates[1] == rates[2] > rates[3] == rates[4] > rates[5]
+    assert all(row["train/learning_rate"] == rates[row["step"]] for row in [*first, *rows])
 
 
 def test_a_tracker_that_fails_is_off_and_training_goes_on(tmp_path, caplog):

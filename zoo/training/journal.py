@@ -12,22 +12,24 @@ from typing import Any
 
 import keras
 
+from zoo.training.rate import rate_of
+
 log = logging.getLogger(__name__)
 
 FILE = "metrics.jsonl"
 
 
 class Journal(keras.callbacks.Callback):
-    """A line after every n updates and after every epoch.
+    """A line after every n batches and after every epoch.
 
-    A line has `step` (updates made), `epoch` (counted from 1), `learning_rate` (of the update
-    just made), the means of the loss and its parts since the epoch began, and after an epoch the
+    A line has `step` (batches trained on), `epoch` (counted from 1), `learning_rate` (of the last
+    batch), the means of the loss and its parts since the epoch began, and after an epoch the
     scores of its evaluation. No times: the history of a run is the same bytes each time.
 
     Args:
         directory: of the run.
-        every: updates between two lines within an epoch.
-        step: updates made already.
+        every: batches between two lines within an epoch.
+        step: batches trained on already.
     """
 
     def __init__(self, directory: Path, *, every: int, step: int = 0):
@@ -50,12 +52,7 @@ class Journal(keras.callbacks.Callback):
         self._write({"epoch_end": True, "learning_rate": self._rate(), **(logs or {})})
 
     def _rate(self) -> float:
-        optimizer = self.model.optimizer
-        rate = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
-        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-            # `optimizer.learning_rate` is that of the update to come, and on JAX is out of date.
-            rate = rate(keras.ops.convert_to_tensor(self.step - 1, "int32"))
-        return float(keras.ops.convert_to_numpy(rate))
+        return rate_of(self.model.optimizer, self.step)
 
     def _write(self, record: Mapping[str, Any]) -> None:
         numbers = {key: value if value is True else float(value) for key, value in record.items()}

@@ -173,11 +173,11 @@ def _fit(
     checkpoints: Checkpoints,
     waits: Waits,
 ) -> None:
-    """`Model.fit`, from the update after that of the checkpoint."""
+    """`Model.fit`, from the batch after that of the checkpoint."""
     step, steps = checkpoints.step, checkpoints.steps
     checkpoints.siblings = keras.callbacks.CallbackList(
         [ShortEpoch(-step % steps), *callbacks, keras.callbacks.History(), checkpoints],
-        model=detector, epochs=cfg["epochs"], steps=steps, waits=waits,
+        model=detector, epochs=cfg["epochs"], steps=steps, done=step, waits=waits,
     )  # fmt: skip
     with checkpoints.ending():
         detector.fit(

@@ -1,0 +1,19 @@
+"""The learning rate of a batch."""
+
+from __future__ import annotations
+
+import keras
+
+
+def rate_of(optimizer: keras.Optimizer, batch: int) -> float:
+    """The learning rate that a batch was trained with, also while `fit` runs.
+
+    Args:
+        optimizer: of the model; one that scales the loss may be around it.
+        batch: its number in the run, counted from 1.
+    """
+    rate = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        # `optimizer.learning_rate` is that of the batch to come, and on JAX is out of date.
+        rate = rate(keras.ops.convert_to_tensor(batch - 1, "int32"))
+    return float(keras.ops.convert_to_numpy(rate))
