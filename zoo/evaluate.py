@@ -1,4 +1,7 @@
-"""`python -m zoo.evaluate`: COCO numbers of a preset, a run or an export on labelled images."""
+"""`python -m zoo.evaluate`: COCO numbers of a preset, a run or an export on labelled images.
+
+Of a run of task=classification it is top-1 and top-5, on images of one class each.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,23 @@ from omegaconf import DictConfig
 
 from zoo.config import command, plain
 
+#: Keys of `evaluation` that have a meaning without boxes.
+OF_CLASSIFIERS = ("batch_size", "image_size", "resize", "interpolation")
+
 
 @command("evaluate")
 def main(cfg: DictConfig) -> float:
-    """Evaluate, write scores, detections, manifest and report, print the table, return AP."""
+    """Evaluate, write scores, detections, manifest and report, print the table, return AP.
+
+    Of a classifier there are scores and report; AP is top-1 then.
+    """
     from hydra.core.hydra_config import HydraConfig
 
     import zoo
     from zoo.cards import not_clean
+    from zoo.classifier import BackboneClassifier
     from zoo.data.sources import open_source
+    from zoo.evaluation.classification import accuracy
     from zoo.evaluation.pictures import save_examples
     from zoo.evaluation.report import print_darknet, print_metrics
     from zoo.evaluation.run import evaluate
@@ -30,6 +41,14 @@ def main(cfg: DictConfig) -> float:
     directory = Path(hydra.runtime.output_dir)
     source = open_source(settings["data"], settings["split"])
     detector = zoo.load(settings["preset"])
+    title = f"{settings['preset']} on {len(source)} images"
+    if isinstance(detector, BackboneClassifier):
+        asked = settings["evaluation"].items()
+        shares = accuracy(detector, source, **{k: v for k, v in asked if k in OF_CLASSIFIERS})
+        (directory / "metrics.json").write_text(json.dumps(shares, indent=2) + "\n")
+        print_metrics(shares, title=title)
+        print(f"report: {write_report(directory)}")
+        return shares["top1"]
     result = evaluate(detector, source, progress=True, **settings["evaluation"])
     # An exported file says what it was made from.
     origin = getattr(detector, "metadata", {}).get("preset", settings["preset"])
@@ -48,9 +67,7 @@ def main(cfg: DictConfig) -> float:
         warning=warning,
     )
     (directory / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
-    print_metrics(
-        result.metrics, title=f"{settings['preset']} on {len(source)} images", caption=warning
-    )
+    print_metrics(result.metrics, title=title, caption=warning)
     print_darknet(found["darknet"])
     if result.cut:
         print(

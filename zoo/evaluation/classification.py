@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,14 @@ from zoo.errors import ZooError, nearest
 
 
 def accuracy(
-    model: Any, source: Source, *, batch_size: int = 8, between: Callable[[], None] | None = None
+    model: Any,
+    source: Source,
+    *,
+    batch_size: int = 8,
+    resize: str | None = None,
+    interpolation: str = "linear",
+    image_size: Sequence[int] | None = None,
+    between: Callable[[], None] | None = None,
 ) -> dict[str, float]:
     """Shares of the images whose class is the likeliest (top1), or among the five likeliest (top5).
 
@@ -24,6 +31,9 @@ def accuracy(
         model: a `zoo.classifier.BackboneClassifier`.
         source: images with one box each, whose class is the image's; classes go by name.
         batch_size: images in one forward pass.
+        resize: `"stretch"` or `"letterbox"`; by default the model's.
+        interpolation: `"linear"` or `"darknet"`.
+        image_size: (height, width) of the network input; by default the model's.
         between: called after each batch; what it raises ends the evaluation.
 
     Raises:
@@ -37,7 +47,11 @@ def accuracy(
     names = [model.class_names.index(name) for name in source.class_names]
     ranks = []
     for images, indices, _ in evaluation_batches(
-        source, size=model.image_size, mode=model.resize, batch_size=batch_size
+        source,
+        size=model.check_size(image_size or model.image_size),
+        mode=resize or model.resize,
+        interpolation=interpolation,
+        batch_size=batch_size,
     ):
         full = np.concatenate([images, np.repeat(images[-1:], batch_size - len(images), axis=0)])
         logits = ops.convert_to_numpy(model.predict_on_batch(full))[: len(images)]

@@ -80,9 +80,14 @@ def evaluate(
         **nms: keys of the NMS that override the model's, e.g. `score_threshold=0.001`.
 
     Raises:
-        ZooError: a class of the source that the detector does not know, or settings that differ
-            from those inside an exported file.
+        ZooError: a model that is no detector, a class of the source that the detector does not
+            know, or settings that differ from those inside an exported file.
     """
+    if not isinstance(detector, Detector | ExportedDetector):
+        raise ZooError(
+            f"{detector.name} is a {type(detector).__name__}, whose images have no boxes to "
+            "evaluate; give a detector, or for top-1 a classifier that task=classification trained"
+        )
     to_source = class_map(detector.class_names, source.class_names)
     limits = {key: value for key, value in nms.items() if value is not None}
     settings = NMS.settings(detector.nms(**limits))
