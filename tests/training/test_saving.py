@@ -164,8 +164,8 @@ def test_a_full_disk_is_said_and_training_goes_on(alone, tmp_path, monkeypatch, 
         patch.setattr(saving, "save_checkpoint", full)
         step, *_ = train(tmp_path, every=2)
     assert step == 4
-    assert f"update 8 is not saved: No space left on device in {tmp_path}" in caplog.text
-    assert "the last checkpoint is that of update 4" in caplog.text
+    assert f"batch 8 is not saved: No space left on device in {tmp_path}" in caplog.text
+    assert "the last checkpoint is that of batch 4" in caplog.text
     assert train(tmp_path) == alone
 
 

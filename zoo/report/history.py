@@ -19,7 +19,7 @@ POINTS = 600
 
 
 def section_of(directory: Path) -> str:
-    """Losses, scores and learning rate over the updates."""
+    """Losses, scores and learning rate over the batches."""
     records = read(directory)
     x = "step" if any("step" in record for record in records) else "epoch"
     charts = [

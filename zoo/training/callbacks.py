@@ -62,10 +62,10 @@ class Diverged(keras.callbacks.Callback):
     """Ends a run whose loss is no number: none that follows could be one.
 
     Args:
-        step: updates made already.
+        step: batches trained on already.
 
     Raises:
-        ZooError: at the first update of such a loss.
+        ZooError: at the first batch of such a loss.
     """
 
     def __init__(self, step: int = 0):
@@ -77,7 +77,7 @@ class Diverged(keras.callbacks.Callback):
         self.step += 1
         if math.isnan(float((logs or {}).get("loss", 0.0))):
             raise ZooError(
-                f"the loss is not a number at update {self.step}: training has diverged; lower "
+                f"the loss is not a number at batch {self.step}: training has diverged; lower "
                 "optimizer.learning_rate, set schedule.burn_in (updates of a rising rate) or "
                 "optimizer.global_clipnorm (10, say)"
             )
@@ -230,7 +230,7 @@ class ShortEpoch(keras.callbacks.Callback):
     """The rest of an epoch that was interrupted; those after it have their full length.
 
     Args:
-        steps: updates left; 0 does nothing.
+        steps: batches left; 0 does nothing.
     """
 
     def __init__(self, steps: int):

@@ -35,7 +35,7 @@ class Checkpoint:
     """What a training needs to go on.
 
     Attributes:
-        step: updates made.
+        step: batches trained on.
         arrays: by name.
         facts: the rest, JSON-able.
     """

@@ -27,9 +27,9 @@ class TrainingProgress(keras.callbacks.Callback):
 
     Args:
         epochs: of the whole run.
-        steps: updates of an epoch.
-        batch_size: images of an update.
-        done: updates made before this process.
+        steps: batches of an epoch.
+        batch_size: images of a batch.
+        done: batches trained on before this process.
         console: where to write; standard output by default.
         quiet_seconds: without a terminal, time between two lines within an epoch.
     """
@@ -129,7 +129,7 @@ class TrainingProgress(keras.callbacks.Callback):
         return self._here() * self.batch_size / self.spent if self.spent else 0.0
 
     def _here(self) -> int:
-        """Updates made by this process."""
+        """Batches trained on by this process."""
         return self.done - self.before
 
 

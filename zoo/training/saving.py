@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 
 
 class Over(Exception):
-    """The epoch that a checkpoint closed turns out to be the last: no update may follow."""
+    """The epoch that a checkpoint closed turns out to be the last: no batch may follow."""
 
 
 class Interval:
-    """Time, or updates, between two checkpoints.
+    """Time, or batches, between two checkpoints.
 
     Args:
-        every: `"10m"` is ten minutes, 500 is five hundred updates.
+        every: `"10m"` is ten minutes, 500 is five hundred batches.
 
     Raises:
         ZooError: it is neither.
@@ -40,28 +40,28 @@ class Interval:
         found = re.fullmatch(r"(\d+(?:\.\d+)?)(m?)", str(every))
         if not found or not float(found[1]):
             raise ZooError(
-                f"checkpoint.every={every} is neither minutes (10m) nor a number of updates (500)"
+                f"checkpoint.every={every} is neither minutes (10m) nor a number of batches (500)"
             )
         self.seconds = float(found[1]) * 60 if found[2] else None
         self.steps = None if found[2] else max(1, int(float(found[1])))
         self.since = time.monotonic()
 
     def over(self, step: int) -> bool:
-        """Whether it is time after update `step`."""
+        """Whether it is time after batch `step`."""
         if self.steps:
             return step % self.steps == 0
         return time.monotonic() - self.since >= (self.seconds or 0)
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves the state after updates, and restores it. The last of the callbacks.
+    """Saves the state after batches, and restores it. The last of the callbacks.
 
-    A checkpoint is made after an update, never between epochs: after the last update of an epoch it
-    is made before the evaluation. Going on from there begins with that evaluation.
+    A checkpoint is made after a batch, never between epochs: after the last batch of an epoch it is
+    made before the evaluation. Going on from there begins with that evaluation.
 
     Args:
         directory: of the run.
-        steps: updates of an epoch.
+        steps: batches of an epoch.
         every, keep: `checkpoint` of `conf/train.yaml`.
         facts: more to save, asked for when saving; JSON-able.
         appended: names of the files that the run appends to, whose sizes are saved too.
@@ -95,10 +95,10 @@ class Checkpoints(keras.callbacks.Callback):
     # === Going on ===
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Restore everything; finish the epoch whose updates were all made.
+        """Restore everything; finish the epoch whose batches were all trained on.
 
         Raises:
-            Over: that epoch ends the run, which `fit` would notice an update too late.
+            Over: that epoch ends the run, which `fit` would notice a batch too late.
         """
         if self.resumed is None:
             return
@@ -119,7 +119,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def ending(self) -> Iterator[None]:
-        """Around `fit`, which ends here if no update may follow a restored epoch."""
+        """Around `fit`, which ends here if no batch may follow a restored epoch."""
         try:
             yield
         except Over:
@@ -143,7 +143,7 @@ class Checkpoints(keras.callbacks.Callback):
             self.interruption.stop()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Stop when a signal came since the last update."""
+        """Stop when a signal came since the last batch."""
         self.interruption.check()
 
     def _save(self) -> None:
@@ -156,7 +156,7 @@ class Checkpoints(keras.callbacks.Callback):
             )
         except OSError as error:
             log.warning(
-                "update %d is not saved: %s in %s; %s",
+                "batch %d is not saved: %s in %s; %s",
                 self.step, error.strerror or error, self.directory / FOLDER, self._last(),
             )  # fmt: skip
         else:
@@ -168,7 +168,7 @@ class Checkpoints(keras.callbacks.Callback):
     def _last(self) -> str:
         if self.saved_step is None:
             return "there is no checkpoint yet"
-        return f"the last checkpoint is that of update {self.saved_step}"
+        return f"the last checkpoint is that of batch {self.saved_step}"
 
     def _explain(self) -> None:
         self.interruption.message = (

@@ -43,7 +43,7 @@ def weights_and_biases(
         mode: `"online"`, `"offline"` or `"disabled"`; by default WANDB_MODE, else offline unless an
             API key is set. Where the network is missing it is offline.
         group: W&B group, e.g. of a sweep.
-        every: updates between two points of the training curves.
+        every: batches between two points of the training curves.
         artifacts: say in W&B which data and initial weights the run takes, and keep its best
             weights, manifest, config and history there at its end.
     """
