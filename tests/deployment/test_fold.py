@@ -7,6 +7,7 @@ import pytest
 import zoo
 from zoo.deployment.fold import fold
 from zoo.layer.convolution import ConvBN
+from zoo.registry import LAYERS
 
 
 def statistics(detector, seed):
@@ -22,9 +23,21 @@ def statistics(detector, seed):
                 value.assign(r.uniform(low, high, value.shape).astype("float32"))
 
 
-@pytest.mark.parametrize("model", ["yolov4_tiny", "yolov3_tiny"])
-def test_a_folded_detector_predicts_the_same(model):
-    detector = zoo.build(model, ["a", "b"])
+#: yolov4_sam of few channels and layers.
+NARROW_SAM = ["+model.backbone.stem=4", "+model.backbone.depths=[1,1,1,1,1]"]
+
+
+@pytest.mark.parametrize(
+    ("model", "overrides"),
+    [
+        pytest.param("yolov4_tiny", [], id="yolov4_tiny"),
+        pytest.param("yolov3_tiny", [], id="yolov3_tiny"),
+        pytest.param("yolov4_sam", NARROW_SAM, id="attention in the neck"),
+        pytest.param("yolov4_tiny", ["+model.head.attention=sam"], id="attention in the head"),
+    ],
+)
+def test_a_folded_detector_predicts_the_same(model, overrides):
+    detector = zoo.build(model, ["a", "b"], overrides)
     statistics(detector, 0)
     light = fold(detector)
     assert not any(
@@ -36,6 +49,63 @@ def test_a_folded_detector_predicts_the_same(model):
         scale = np.abs(values).max()
         np.testing.assert_allclose(folded[level], values, atol=1e-5 * max(scale, 1), rtol=0)
         assert np.std(values) > 1e-3  # the statistics reach the output
+
+
+class Scaled(keras.layers.Layer):
+    """Somebody's attention: a convolution, a normalisation and a factor of its own."""
+
+    def build(self, shape):
+        self.gate = ConvBN(shape[-1], 1, activation="sigmoid", name="gate")
+        self.norm = keras.layers.BatchNormalization(name="norm")
+        self.factor = self.add_weight(shape=(shape[-1],), initializer="ones", name="factor")
+        self.gate.build(shape)
+        self.norm.build(shape)
+
+    def call(self, x, training=None):
+        return self.norm(x, training=training) * self.gate(x, training=training) * self.factor
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def test_what_stands_beside_a_convolution_in_a_layer_is_kept():
+    with LAYERS.temporarily("scaled", Scaled):
+        detector = zoo.build("yolov4_tiny", ["a"], ["+model.head.attention=scaled"])
+        statistics(detector, 0)
+        for layer in detector._flatten_layers():
+            if isinstance(layer, Scaled):
+                layer.factor.assign(np.linspace(0.5, 2, layer.factor.shape[0]))
+                layer.norm.moving_mean.assign(np.linspace(-1, 1, layer.factor.shape[0]))
+        light = fold(detector)
+    images = np.random.default_rng(1).random((1, 64, 64, 3), "float32")
+    raw, folded = detector.predict_on_batch(images), light.predict_on_batch(images)
+    for level, values in raw.items():
+        np.testing.assert_allclose(folded[level], values, atol=1e-5 * np.abs(values).max(), rtol=0)
+
+
+def test_a_model_that_its_config_does_not_make_is_refused():
+    detector = zoo.build("yolov4_tiny", ["a"])
+    detector.cfg["head"] = {**detector.cfg["head"], "attention": "sam"}  # two layers more a level
+    with pytest.raises(zoo.ZooError, match="yolov4_tiny cannot be folded: its layers are not"):
+        fold(detector)
+
+
+def test_a_model_with_attention_is_exported(tmp_path):
+    pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("exports are traced by TensorFlow")
+    from zoo.deployment.exporting import export
+
+    detector = zoo.build("yolov4_sam", ["a", "b"], [*NARROW_SAM, "+model.head.prior=0.5"])
+    statistics(detector, 0)
+    path = export(detector, tmp_path / "m", format="saved_model", image_size=64, suppress=False)
+    images = np.random.default_rng(1).random((1, 64, 64, 3), "float32")
+    found = zoo.load(path).run({"images": images})
+    want = detector.head.decode(detector(images, training=False))
+    # (8² + 4² + 2²) cells of 3 anchors each
+    assert np.shape(found["boxes"]) == (1, 252, 4) and np.std(found["scores"]) > 1e-3
+    for key, values in zip(("boxes", "scores"), want, strict=True):
+        np.testing.assert_allclose(found[key], keras.ops.convert_to_numpy(values), atol=1e-4)
 
 
 def test_a_folded_detector_is_a_copy_and_saves(tmp_path):
@@ -103,5 +173,9 @@ def test_suppression_of_exports_is_that_of_the_model(candidates, cfg, whole):
 def test_other_kinds_of_suppression_are_refused():
     from zoo.deployment.suppression import Known, suppress
 
-    with pytest.raises(zoo.ZooError, match="no nms 'soft'"):
+    sentence = (
+        r"no nms 'soft'; export it with \+name=default or \+name=greedynms or \+name=diounms, or "
+        "with suppress=false"
+    )
+    with pytest.raises(zoo.ZooError, match=sentence):
         suppress(np.zeros((1, 1, 4)), Known(np.zeros((1, 1, 1))), {"name": "soft"})

@@ -228,7 +228,7 @@ NONSENSE = {
     ("kind", "key", "value"),
     [
         (kind, key, value)
-        for kind in ("default", "greedynms", "fast", "matrix", "soft")
+        for kind in ("default", "greedynms", "diounms", "fast", "matrix", "soft")
         for key in inspect.signature(NMS[kind]).parameters
         for value in NONSENSE.get(key, [])
     ],

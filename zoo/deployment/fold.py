@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import keras
@@ -23,27 +23,26 @@ def fold(detector: Detector) -> Detector:
         A detector of its own: training the one that was given does not change it.
 
     Raises:
-        ZooError: the layers of the two do not correspond.
+        ZooError: the variables of the two do not correspond.
     """
     light = Detector({**detector.cfg, "folded": True}, detector.class_names, name=detector.name)
-    pairs = list(zip(_layers(detector), _layers(light), strict=False))
-    if [type(a) for a, _ in pairs] != [type(b) for _, b in pairs]:
+    layers, others = _parts(detector)
+    light_layers, light_others = _parts(light)
+    folded = [_folded(layer) for layer in layers]
+    values = [*chain(*folded), *others]
+    targets = [*chain(*(layer.weights for layer in light_layers)), *light_others]
+    if [tuple(value.shape) for value in values] != [tuple(target.shape) for target in targets]:
         raise ZooError(f"{detector.name} cannot be folded: its layers are not those of its config")
-    for layer, target in pairs:
-        if isinstance(layer, ConvBN):
-            target.set_weights(_folded(layer))
-        else:
-            target.set_weights(layer.get_weights())
+    for value, target in zip(values, targets, strict=True):
+        target.assign(value)
     return light
 
 
-def _layers(model: keras.Model) -> Iterator[Any]:
-    """Layers with weights, those of submodels in their place."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
-        elif layer.variables:
-            yield layer
+def _parts(model: keras.Model) -> tuple[list[ConvBN], list[Any]]:
+    """Each `ConvBN`, also those inside of other layers, and the variables outside of them."""
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, ConvBN)]
+    inside = {id(variable) for layer in layers for variable in layer.variables}
+    return layers, [variable for variable in model.variables if id(variable) not in inside]
 
 
 def _folded(layer: ConvBN) -> list[np.ndarray]:

@@ -7,11 +7,13 @@ from typing import Any
 
 from zoo.errors import ZooError
 from zoo.nms.candidates import LARGEST, check_limits, check_numbers
+from zoo.nms.greedy import EXPONENT
 from zoo.nms.overlap import Suppresses, by_distance_iou, by_iou
 from zoo.registry import NMS
+from zoo.signature import check_call
 
-#: Kinds of `zoo.nms` that are greedy, and whether distance counts.
-GREEDY = {"default": False, "greedynms": True, "diounms": True}
+#: Kinds of `zoo.nms` that are greedy: the exponent of d²/c², by default; None: IoU alone.
+GREEDY = {"default": None, "greedynms": EXPONENT, "diounms": EXPONENT}
 
 
 class Known:
@@ -91,8 +93,8 @@ def suppress(boxes: Any, scores: Known | Factors, cfg: Mapping[str, Any]) -> dic
         cfg: plain config of a greedy NMS part.
 
     Raises:
-        ZooError: the NMS is of another kind, or limits the detections of a class,
-            or lets nothing through.
+        ZooError: the NMS is of another kind, has a key or a value that this one does not take,
+            limits the detections of a class, or lets nothing through.
     """
     import tensorflow as tf
 
@@ -112,16 +114,23 @@ def suppress(boxes: Any, scores: Known | Factors, cfg: Mapping[str, Any]) -> dic
 
 
 def _settings(cfg: Mapping[str, Any]) -> dict[str, Any]:
-    if cfg["name"] not in GREEDY:
+    name = cfg["name"]
+    if name not in GREEDY:
+        kinds = " or ".join(f"+name={kind}" for kind in GREEDY)
         raise ZooError(
-            f"an exported model has no nms {cfg['name']!r}; set nms={', '.join(GREEDY)} or, for "
-            "boxes and scores of all anchors, nms=null"
+            f"an exported model has no nms {name!r}; export it with {kinds}, or with "
+            "suppress=false for boxes and scores of all anchors"
         )
-    settings = NMS.settings(cfg)
+    keywords = {key: value for key, value in cfg.items() if key != "name"}
+    check_call(f"nms {name!r}", NMS[name], (None, None), keywords, {})  # boxes and scores come
+    settings = {"beta": GREEDY[name], **NMS.settings(cfg)}
     if settings["max_per_class"] is not None:
-        raise ZooError("nms max_per_class does not export; leave it null")
+        raise ZooError(
+            f"nms max_per_class={settings['max_per_class']}: an exported model has no such limit; "
+            "leave it null, or export with suppress=false"
+        )
     check_limits(**{key: settings[key] for key in ("max_candidates", "max_detections")})
-    check_numbers(**{key: settings[key] for key in ("score_threshold", "iou_threshold")})
+    check_numbers(**{key: settings[key] for key in ("score_threshold", "iou_threshold", "beta")})
     return settings
 
 
@@ -141,7 +150,8 @@ def _suppress_one(
     picked = tf.gather(boxes, index[:, 0])
     corners = [picked[:, side] for side in range(4)]
     label = tf.cast(index[:, 1], "float32")
-    rule = by_distance_iou(settings["beta"]) if GREEDY[settings["name"]] else by_iou
+    beta = settings["beta"]
+    rule = by_iou if beta is None else by_distance_iou(beta)
     keep = _settle(corners, label, found, rule, settings)
     place = tf.reshape(tf.where(keep > 0), (-1,))
     rows = tf.gather(tf.stack([*corners, found, label], axis=-1), place)

@@ -23,13 +23,15 @@ from zoo.nms.overlap import Suppresses, by_distance_iou, by_iou
 
 #: Candidates that are drawn, and settled, at once.
 BLOCK = 96
+#: Of d²/c² in Darknet [box.c:box_diou].
+EXPONENT = 0.6
 
 
 def greedy(
+    beta: float | None,
     boxes: Any,
     scores: Any,
     *,
-    beta: float | None = None,
     score_threshold: float = 0.25,
     iou_threshold: float = 0.45,
     max_candidates: int = 4096,
@@ -45,9 +47,9 @@ def greedy(
     no array is larger than the scores.
 
     Args:
+        beta: overlap is IoU − (d²/c²)^beta [diou, §4.3], or IoU alone if it is None.
         boxes: xyxy, (batch, n, 4), one unit throughout.
         scores: (batch, n, classes), in [0, 1].
-        beta: overlap is IoU − (d²/c²)^beta [diou, §4.3], by default IoU alone.
         score_threshold: a (box, class) pair is a candidate when it scores more; see
             `zoo.nms.candidates.Pool`.
         iou_threshold: overlap that suppresses.
@@ -182,8 +184,37 @@ def _append(kept: Any, count: Any, block: Any, keep: Any) -> tuple[Any, Any]:
 
 
 #: By IoU [box.c:do_nms_sort].
-default = partial(greedy, beta=None)
+default = partial(greedy, None)
 #: By IoU − (d²/c²)^0.6 [box.c:box_diou]; the exponent is fixed in Darknet, and 1 in the paper.
-greedynms = partial(greedy, beta=0.6)
-#: By IoU − (d²/c²)^beta, Darknet's key `beta_nms` [diou, §4.3; box.c:diounms_sort].
-diounms = partial(greedy, beta=0.6)
+greedynms = partial(greedy, EXPONENT)
+
+
+def diounms(
+    boxes: Any,
+    scores: Any,
+    *,
+    beta: float = EXPONENT,
+    score_threshold: float = 0.25,
+    iou_threshold: float = 0.45,
+    max_candidates: int = 4096,
+    max_detections: int = 300,
+    max_per_class: int | None = None,
+    class_agnostic: bool = False,
+    multi_label: bool = True,
+) -> Detections:
+    """By IoU − (d²/c²)^beta, Darknet's key `beta_nms` [diou, §4.3; box.c:diounms_sort].
+
+    Arguments and result as `greedy`, of which this is the one kind whose exponent a config sets.
+    """
+    return greedy(
+        beta,
+        boxes,
+        scores,
+        score_threshold=score_threshold,
+        iou_threshold=iou_threshold,
+        max_candidates=max_candidates,
+        max_detections=max_detections,
+        max_per_class=max_per_class,
+        class_agnostic=class_agnostic,
+        multi_label=multi_label,
+    )
