@@ -6,7 +6,7 @@ from keras import ops
 
 from zoo.errors import ZooError
 from zoo.registry import NMS
-from zoo.verification.suppression import overlaps, suppressed
+from zoo.verification.suppression import check_nms, overlaps, suppressed
 
 UNIT = [0, 0, 10, 10]
 
@@ -88,3 +88,23 @@ def test_ours_on_tensors_gives_the_same(kind):
 def test_a_suppression_that_darknet_has_not():
     with pytest.raises(ZooError, match="no NMS 'diounm'; did you mean diounms"):
         suppressed(np.zeros((1, 4)), np.ones((1, 1)), name="diounm", score_threshold=0.1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("class_agnostic", True, "nms class_agnostic=true: .* leave it false"),
+        ("multi_label", False, "nms multi_label=false: .* leave it true"),
+        ("max_per_class", 5, "nms max_per_class=5: .* leave it null"),
+    ],
+)
+def test_settings_that_darknet_has_not(key, value, sentence):
+    boxes, scores = np.array([[0.5, 0.5, 1, 1]]), np.ones((1, 1))
+    limits = {"name": "default", "score_threshold": 0.1}
+    with pytest.raises(ZooError, match=sentence):
+        suppressed(boxes, scores, **limits, **{key: value})
+    with pytest.raises(ZooError, match=sentence):
+        check_nms({**limits, key: value})
+    darknets = {"class_agnostic": False, "multi_label": True, "max_per_class": None}
+    check_nms({**limits, **darknets})
+    assert suppressed(boxes, scores, **limits, **darknets)["count"] == [1]

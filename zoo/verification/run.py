@@ -24,6 +24,7 @@ from zoo.verification.inputs import Input, open_input
 from zoo.verification.layers import compare_layers
 from zoo.verification.opencv import OpenCV, OpenCVDetector
 from zoo.verification.reference import Reference
+from zoo.verification.suppression import check_nms
 
 
 @dataclass
@@ -68,7 +69,8 @@ def verify(
 
     Raises:
         ZooError: the model is another network than the cfg's (the first difference is named), or
-            a file cannot be read, or is of another network or input, or the model is no detector.
+            a file cannot be read, or is of another network or input, or the model is no detector,
+            or its NMS has settings that Darknet's has not.
     """
     if not isinstance(detector, Detector):
         raise ZooError(f"cfg={cfg} is a classifier: zoo.verify compares detectors, with [yolo]")
@@ -78,6 +80,7 @@ def verify(
     size = _size(detector, golden, image_size)
     planned = plan(read_cfg(cfg), size)
     check(detector, planned)
+    check_nms(detector.cfg["nms"])
     graph = Graph(detector)
     tensors = align(detector, graph, planned)
     mode = resize or (golden.meta["resize"] if golden else detector.resize)

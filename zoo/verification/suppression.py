@@ -5,6 +5,8 @@ It shares nothing with `zoo.nms`, which it is compared with.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,24 @@ EXPONENTS = {"default": None, "diounms": 0.6, "greedynms": 0.6}
 #: So many best pairs are looked at, and kept at most, where detections are compared: low
 #: thresholds leave many of them.
 LIMITS = {"max_candidates": 4096, "max_detections": 4096}
+#: Settings of ours that Darknet has not, and the values with which ours does what Darknet does.
+ABSENT = {"max_per_class": None, "class_agnostic": False, "multi_label": True}
+
+
+def check_nms(nms: Mapping[str, Any]) -> None:
+    """Refuse a config of an NMS that Darknet cannot be asked for.
+
+    Raises:
+        ZooError: Darknet has no suppression of that name, or not such a setting.
+    """
+    if nms["name"] not in EXPONENTS:
+        raise ZooError(f"Darknet has no NMS {nms['name']!r}; {nearest(nms['name'], EXPONENTS)}")
+    for key, value in ABSENT.items():
+        if nms.get(key, value) != value:
+            raise ZooError(
+                f"nms {key}={json.dumps(nms[key])}: Darknet's NMS has no such setting; to compare "
+                f"a model with Darknet leave it {json.dumps(value)}"
+            )
 
 
 def suppressed(
@@ -28,6 +48,9 @@ def suppressed(
     beta: float = 0.6,
     max_candidates: int = 4096,
     max_detections: int = 300,
+    max_per_class: int | None = None,
+    class_agnostic: bool = False,
+    multi_label: bool = True,
 ) -> dict[str, np.ndarray]:
     """Greedy suppression within each class [box.c:do_nms_sort, diounms_sort].
 
@@ -40,16 +63,25 @@ def suppressed(
         beta: exponent of `diounms`.
         max_candidates: best (box, class) pairs that are looked at.
         max_detections: best kept pairs that are returned.
+        max_per_class: None; others are refused, as of the next two: Darknet has no such settings.
+        class_agnostic: False.
+        multi_label: True.
 
     Returns:
         A batch of one as `zoo.nms.candidates.detections` gives it: boxes xyxy (1, k, 4), scores and
         classes (1, k) in falling order of score, count and candidates (1,).
 
     Raises:
-        ZooError: Darknet has no suppression of that name.
+        ZooError: see `check_nms`.
     """
-    if name not in EXPONENTS:
-        raise ZooError(f"Darknet has no NMS {name!r}; {nearest(name, EXPONENTS)}")
+    check_nms(
+        {
+            "name": name,
+            "max_per_class": max_per_class,
+            "class_agnostic": class_agnostic,
+            "multi_label": multi_label,
+        }
+    )
     exponent = beta if name == "diounms" else EXPONENTS[name]
     rows, classes = np.nonzero(scores > score_threshold)
     best = np.argsort(-scores[rows, classes], kind="stable")[:max_candidates]
