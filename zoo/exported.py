@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +69,7 @@ class ExportedDetector:
         Raises:
             ZooError: another size is asked for.
         """
-        sides = (size, size) if isinstance(size, int) else tuple(size)
+        sides = tuple(size) if isinstance(size, Iterable) else (size, size)
         if sides != self.image_size:
             raise ZooError(
                 f"{self.where} is for image_size={list(self.image_size)}; "

@@ -16,6 +16,7 @@ import pytest
 import zoo
 from zoo import runtimes
 from zoo.errors import ZooError
+from zoo.exported import ExportedDetector
 from zoo.registry import FORMATS
 
 #: An engine forks, of which JAX warns where the tests run on it.
@@ -367,3 +368,15 @@ def test_pictures_are_read_ahead_in_order_and_errors_come_in_their_place():
         for x in results:
             seen.append(x)
     assert seen == [0, 1, 2]
+
+
+@pytest.mark.parametrize("size", [64.5, 64, np.int64(64), (64, 64, 64), "32", (32, 33), None])
+def test_another_size_than_the_files_is_one_sentence(size):
+    metadata = {
+        "name": "m", "class_names": ["a"], "image_size": [32, 32], "resize": "stretch",
+        "batch_size": 1, "nms": None,
+    }  # fmt: skip
+    detector = ExportedDetector(metadata, lambda inputs: inputs, Path("m.onnx"))
+    assert detector.check_size(np.int64(32)) == detector.check_size([32, 32]) == (32, 32)
+    with pytest.raises(ZooError, match=r"m\.onnx is for image_size=\[32, 32\]; for .* export it"):
+        detector.check_size(size)
