@@ -12,8 +12,8 @@ import contextlib
 import itertools
 import math
 import os
+import secrets
 import struct
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,18 +201,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator:
         ZooError: it cannot be written.
     """
     path = Path(path)
+    written = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        # With the rights that the umask leaves, which nobody can read without changing it.
+        descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
         raise ZooError(f"{path} cannot be written: {error.strerror or error}") from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
+        os.replace(written, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(name)
+            written.unlink()
         raise
