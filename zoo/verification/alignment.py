@@ -30,7 +30,7 @@ def align(detector: Any, graph: Graph, plan: Plan) -> list[Any | None]:
     Args:
         detector: a `zoo.detector.Detector`, of parts or of a cfg.
         graph: its operations.
-        plan: the cfg; `zoo.verification.architecture.check_convolutions` has let it pass.
+        plan: the cfg; `zoo.verification.architecture.check` has let it pass.
 
     Raises:
         ZooError: a convolution takes another tensor than the cfg says.

@@ -13,7 +13,7 @@ from zoo.layer.yolo_activation import YoloActivation
 def yolo(section: Section, plan: Plan) -> Layer:
     """The activations of a head's raw predictions [yolo_layer.c:forward_yolo_layer].
 
-    What the boxes are is in the head that `zoo.darknet.detector` builds.
+    What the boxes are is in the head that `zoo.darknet.importing` describes.
     """
     shape = plan.shape(plan.last)
     classes, anchors = section.count("classes", 20), len(mask_of(section))
