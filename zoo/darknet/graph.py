@@ -49,16 +49,6 @@ class Network:
         """The Keras layers in the order of a `.weights` file."""
         return [self.keras_layers[layer.index] for layer in self.layers if layer.in_file]
 
-    @property
-    def flops(self) -> int:
-        """Multiplications and additions for one image at the size of [net], as Darknet counts."""
-        return self.plan.flops
-
-    @property
-    def parameters(self) -> int:
-        """All weights, moving statistics included."""
-        return self.plan.parameters
-
     def with_all_weights(self, result: Any, layers: Iterable[int]) -> Any:
         """A tensor that keeps in a model what a `.weights` file has and `result` does not need.
 

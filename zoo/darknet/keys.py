@@ -102,7 +102,7 @@ REFUSED: dict[str, dict[str, str]] = {
 UNSUPPORTED = _words(
     """
     Gaussian_yolo region detection crnn conv_lstm rnn gru lstm history contrastive local crop
-    deconvolutional normalization lrn detection iseg l2norm logistic deconv
+    deconvolutional normalization lrn iseg l2norm logistic deconv
     """
 )
 

@@ -51,15 +51,6 @@ class Labels:
         return len(self.boxes)
 
 
-@dataclass(frozen=True)
-class Sample:
-    """An image, uint8 (height, width, 3) RGB, with its labels and its id in the source."""
-
-    image: np.ndarray
-    labels: Labels
-    id: int | str
-
-
 class Source(Protocol):
     """A data set: a random-access sequence of labelled images. The contract of kind `dataset`.
 
@@ -99,11 +90,6 @@ def pixels_of(source: Source, index: int, reduction: int = 1) -> np.ndarray:
     if reduced and reduction > 1:
         return reduced(index, reduction)
     return averaged(source.image(index), reduction)
-
-
-def sample(source: Source, index: int) -> Sample:
-    """Image and labels together."""
-    return Sample(source.image(index), source.labels(index), source.id(index))
 
 
 def fingerprint(source: Source, images: Iterable[Any]) -> str:

@@ -44,8 +44,6 @@ class Golden:
         ZooError: it cannot be read or has no layers.
     """
 
-    sampled = True
-
     def __init__(self, path: str | os.PathLike[str]):
         path = Path(path)
         try:

@@ -48,7 +48,6 @@ class OpenCV:
 
     tolerances = Tolerances(layer=1e-4, logit=2e-4, box=1e-4, score=1e-4)
     thresholds: tuple[float, ...] = (0.25, 0.005)
-    sampled = False
 
     def __init__(
         self,

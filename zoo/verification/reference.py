@@ -55,13 +55,11 @@ class Reference(Protocol):
         name: what it is, with its version.
         tolerances: what is asked of an implementation that is compared with it.
         thresholds: scores above which its detections are known.
-        sampled: of most layers it knows a few numbers and statistics only.
     """
 
     name: str
     tolerances: Tolerances
     thresholds: tuple[float, ...]
-    sampled: bool
 
     def difference(self, index: int, ours: np.ndarray) -> Difference | None:
         """Of the output of a Darknet layer, ours (height, width, channels); None: not known."""
