@@ -13,11 +13,20 @@ from zoo.head.yolo import YoloHead
 from zoo.loss.yolo import YoloLoss
 
 HEAD = YoloHead(num_classes=2, anchors=[[16, 16]], masks={"P5": [0]})
+TWO_ANCHORS = YoloHead(num_classes=2, anchors=[[16, 16], [18, 18]], masks={"P5": [0, 1]})
 # The truth: ¼ cell right of the middle of the first cell, twice as wide as the anchor.
 TRUTH = {
     "boxes": np.array([[[8, 8, 40, 24], [0, 0, 0, 0]]], "float32"),
     "classes": np.array([[1, -1]], "int32"),
 }
+
+# Its box costs half of its weight, 2 less an eighth of the image, times the squares of ¼ and ln 2.
+BOX = 1.875 * (0.0625 + math.log(2) ** 2) / 2
+
+
+def truths(*boxes: list[float]) -> dict[str, np.ndarray]:
+    """One image with xyxy boxes of class 1."""
+    return {"boxes": np.array([boxes], "float32"), "classes": np.ones((1, len(boxes)), "int32")}
 
 
 def raw(seed: int | None = None) -> dict[str, np.ndarray]:
@@ -38,6 +47,44 @@ def test_values_by_hand():
     found = gradients["P5"][0, 0, 0]
     expected = [-weight * 0.25 / 4, 0, -weight * math.log(2), 0, -0.5, 0.5, -0.5]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_rare_class_weighs_more_in_its_box_and_in_its_entry():
+    loss = YoloLoss(HEAD, gradient="exact", box="mse", box_normalizer=1.0, class_counts=[4, 1])
+    parts, _ = parts_and_gradients(loss, TRUTH, raw())
+    assert parts["box"][0] == pytest.approx(4 * BOX)  # 4/1 for class 1
+    assert parts["class"][0] == pytest.approx((1 + 4) * math.log(2))  # 4/4 for class 0
+
+
+def test_each_part_has_its_normalizer():
+    loss = YoloLoss(
+        HEAD,
+        gradient="exact",
+        box="mse",
+        box_normalizer=0.5,
+        objectness_normalizer=0.25,
+        class_normalizer=3.0,
+    )
+    parts, _ = parts_and_gradients(loss, TRUTH, raw())
+    assert parts["box"][0] == pytest.approx(0.5 * BOX)
+    assert parts["objectness"][0] == pytest.approx(0.25 * 4 * math.log(2))
+    assert parts["class"][0] == pytest.approx(3 * 2 * math.log(2))
+
+
+def test_focal_loss_squares_the_miss():
+    loss = YoloLoss(HEAD, gradient="exact", focal=True)
+    parts, _ = parts_and_gradients(loss, TRUTH, raw())
+    # Two classes, each missed by ½: α · (½)² · ln 2 with α = ½.
+    assert parts["class"][0] == pytest.approx(2 * 0.5 * 0.25 * math.log(2))
+
+
+@pytest.mark.parametrize(("threshold", "counted"), [(0.7, 7), (0.8, 8)])
+def test_only_predictions_without_truth_above_the_threshold_are_spared(threshold, counted):
+    # Eight predictions of ½; anchor 0 has the truth, IoU 1, anchor 1 overlaps it: 16²/18² = .79.
+    loss = YoloLoss(TWO_ANCHORS, gradient="exact", ignore_threshold=threshold)
+    predicted = {"P5": np.zeros((1, 2, 2, 14), "float32")}
+    parts, _ = parts_and_gradients(loss, truths([8, 8, 24, 24]), predicted)
+    assert parts["objectness"][0] == pytest.approx(counted * math.log(2))
 
 
 @pytest.mark.parametrize("box", ["mse", "iou", "giou", "diou"])
@@ -69,6 +116,27 @@ def test_smooth_objectness_learns_the_overlap():
     # Boxes 8…24 and 8…40 wide overlap by half: the target is ½, as is the prediction.
     assert gradients["P5"][0, 0, 0, 4] == pytest.approx(0, abs=1e-6)
     assert gradients["P5"][0, 1, 1, 4] == pytest.approx(0.5)
+
+
+def test_smooth_objectness_of_two_truths_is_the_best_overlap():
+    loss = YoloLoss(HEAD, gradient="exact", objectness_smooth=True)
+    # 16×16 and 32×16 in one slot: IoU 1 and ½.
+    _, gradients = parts_and_gradients(loss, truths([8, 8, 24, 24], [0, 8, 32, 24]), raw())
+    assert gradients["P5"][0, 0, 0, 4] == pytest.approx(0.5 - 1)
+
+
+def test_two_truths_of_one_class_in_a_slot_are_one_target():
+    loss = YoloLoss(HEAD, gradient="exact")
+    _, gradients = parts_and_gradients(loss, truths([8, 8, 24, 24], [0, 8, 32, 24]), raw())
+    np.testing.assert_allclose(gradients["P5"][0, 0, 0, 5:], [0.5, 0.5 - 1], rtol=1e-6)
+
+
+def test_a_size_that_underflowed_has_a_finite_squared_error():
+    shrunk = raw()
+    shrunk["P5"][..., 2:4] = -200  # e⁻²⁰⁰ is 0 in float32, its logarithm −∞
+    loss = YoloLoss(HEAD, gradient="exact", box="mse")
+    parts, gradients = parts_and_gradients(loss, TRUTH, shrunk)
+    assert all(np.isfinite(values).all() for values in [*parts.values(), gradients["P5"]])
 
 
 def test_perfect_prediction_costs_nothing():
