@@ -36,6 +36,7 @@ def box(x, y, side):
         pytest.param(box(32, 16, 20), {2}, id="centre on a cell's edge counts to the right"),
         pytest.param([128, 64, 128, 64], set(), id="no size: anchor 0, not of this level"),
         pytest.param([108, 44, 148, 84], {(4 + 3) * 2 + 1}, id="centre on the far corner"),
+        pytest.param(box(-40, 48, 20), {(4 + 0) * 2}, id="centre left of the image"),
     ],
 )
 def test_best_anchor_in_the_cell_of_the_centre(truth, expected):

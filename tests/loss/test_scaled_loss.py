@@ -163,6 +163,38 @@ def test_a_head_of_exponential_sizes_is_refused():
         ScaledLoss(head)
 
 
+def of_levels(*levels: str) -> YoloHead:
+    """A head with an anchor of its own for each level."""
+    return YoloHead(
+        num_classes=2,
+        anchors=[[16, 16]] * len(levels),
+        masks={level: [row] for row, level in enumerate(levels)},
+        scale_xy=2.0,
+        new_coords=True,
+    )
+
+
+def test_four_levels_share_the_weights_of_three_and_more_objectness():
+    loss = ScaledLoss(of_levels("P3", "P4", "P5", "P6"))
+    # 64 · 3/4 = 48, times 0.05, 1 · 1.4 and 0.5.
+    assert loss.weights == pytest.approx({"box": 2.4, "objectness": 67.2, "class": 24.0})
+    assert loss.balance == {"P3": 4.0, "P4": 1.0, "P5": 0.4, "P6": 0.1}
+
+
+def test_the_finest_level_weighs_most_in_whatever_order_they_come():
+    loss = ScaledLoss(of_levels("P5", "P4", "P3"))
+    assert loss.balance == {"P3": 4.0, "P4": 1.0, "P5": 0.4}
+
+
+@pytest.mark.parametrize("count", [1, 2, 6])
+def test_another_number_of_levels_needs_a_balance_of_its_own(count):
+    levels = [f"P{number}" for number in range(3, 3 + count)]
+    with pytest.raises(ZooError, match=f"no common one for {count} levels; give one number"):
+        ScaledLoss(of_levels(*levels))
+    given = dict.fromkeys(levels, 1.0)
+    assert ScaledLoss(of_levels(*levels), balance=given).balance == given
+
+
 def test_compiled_equals_eager():
     truth, raw = case(5)
     (eager_parts, eager), (parts, found) = (

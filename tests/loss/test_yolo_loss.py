@@ -142,6 +142,25 @@ def test_truth_threshold_trains_an_unassigned_prediction():
     )
 
 
+def test_a_rare_class_weighs_more_in_the_box_of_a_prediction_above_the_truth_threshold():
+    loss = YoloLoss(TWO_ANCHORS, box="mse", truth_threshold=0.75, class_counts=[4, 1])
+    _, deltas = run(loss, truth([(16, 16, 16, 16, 1)]), zeros(TWO_ANCHORS))
+    shrink = 4 * 0.75 * (2 - 1 / 16) * math.log(16 / 18)  # 4/1 for class 1
+    np.testing.assert_allclose(deltas["P5"][0, 0, 0, 1, :4], [0, 0, shrink, shrink], atol=1e-6)
+
+
+@pytest.mark.parametrize(("smooth", "weight"), [(True, 1), (False, 9)])
+def test_objectness_has_the_class_weight_of_the_first_truth_if_smooth_else_of_the_last(
+    smooth, weight
+):
+    raw = zeros(ONE_ANCHOR)
+    raw["P5"][..., 4] = -200  # a probability of 0: the first test leaves no delta
+    rows = [(16, 16, 32, 16, 0), (16, 16, 16, 32, 1)]  # 9/9 for class 0, 9/1 for class 1
+    loss = YoloLoss(ONE_ANCHOR, objectness_smooth=smooth, class_counts=[9, 1])
+    _, deltas = run(loss, truth(rows), raw)
+    assert deltas["P5"][0, 0, 0, 0, 4] == pytest.approx(weight)
+
+
 def test_truth_threshold_with_smooth_objectness_learns_the_squared_iou():
     loss = YoloLoss(TWO_ANCHORS, truth_threshold=0.75, objectness_smooth=True)
     _, deltas = run(loss, truth([(16, 16, 16, 16, 1)]), zeros(TWO_ANCHORS))
