@@ -1,5 +1,6 @@
 """Colours and blur."""
 
+import cv2
 import numpy as np
 from scenes import call, scene
 
@@ -65,3 +66,14 @@ def test_blur_leaves_nothing_the_background_or_everything_as_it_is():
         assert inside in (0, 1) or inside > 0.9
     counts = [seen.count(kind) for kind in ((False, False), (False, True), (True, True))]
     assert sum(counts) == 90 and min(counts) > 15
+
+
+def test_everything_is_blurred_by_an_eighth_of_the_smallest_side():
+    image = np.random.default_rng(0).integers(0, 256, (80, 120, 3), np.uint8)
+    example = Example(image, np.array([[30, 20, 70, 60]], np.float32), np.zeros(1, np.int32))
+    expected = cv2.GaussianBlur(image, (5, 5), 0)  # 40 / 8
+    made = [call("blur", example, seed).image for seed in range(10)]
+    everything = [blurred for blurred in made if (blurred != image)[20:60, 30:70].any()]
+    assert everything
+    for blurred in everything:
+        np.testing.assert_array_equal(blurred, expected)

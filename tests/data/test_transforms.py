@@ -305,6 +305,18 @@ def test_cutout_hides_and_drops():
     assert dropped
 
 
+def test_the_largest_hole_is_a_share_of_each_side():
+    # At most 0.3 · 10 = 3 rows and 0.3 · 1000 = 300 columns.
+    long = Example(np.zeros((10, 1000, 3), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0))
+    widest = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        hole = cutout(long, rng, probability=1.0, holes=1, largest=0.3).image[..., 0] > 0
+        assert hole.any(axis=1).sum() <= 3 and hole.any(axis=0).sum() <= 300
+        widest = max(widest, hole.any(axis=0).sum())
+    assert widest > 100
+
+
 def test_crop_fills_with_the_mean_colour_and_letterbox_keeps_the_aspect_ratio():
     example = Example(np.full((50, 100, 3), (10, 200, 90), np.uint8),
                       np.array([[0, 0, 100, 50]], np.float32), np.zeros(1, np.int32))  # fmt: skip
@@ -356,6 +368,12 @@ def test_mixup_averages_and_keeps_both():
     assert len(weights) > 5
 
 
+def test_mixup_stretches_each_side_of_the_other_on_its_own():
+    flat = scene((5, 5, 20, 20), (40, 120), kind=1)  # half as high as 80×120, and as wide
+    made = mixup(background(), np.random.default_rng(0), draw=lambda: flat, probability=1.0)
+    np.testing.assert_allclose(made.boxes_xyxy, [[5, 10, 20, 40]])
+
+
 @pytest.mark.parametrize(
     "paint",
     [
@@ -383,6 +401,29 @@ def test_copy_paste_does_not_cover_much():
             assert (covered(of_class(made, 0), box) <= 0.3).all()
             left, top, right, bottom = box.astype(int)
             assert (made.image[top:bottom, left:right] == (0, 255, 0)).all()
+
+
+@pytest.mark.parametrize(
+    "side", [pytest.param((200, 30), id="wide"), pytest.param((30, 200), id="high")]
+)
+def test_an_object_that_fits_one_way_only_is_not_pasted(side):
+    first, large = scene((30, 20, 70, 50)), scene((0, 0, *side), (200, 200), kind=1)
+    made = copy_paste(first, np.random.default_rng(0), probability=1.0, draw=lambda: large)
+    np.testing.assert_array_equal(made.image, first.image)
+    assert made.classes.tolist() == [0]
+
+
+def test_pasted_objects_do_not_cover_each_other_much():
+    rows = np.array([[0, 0, 30, 30], [30, 0, 60, 30], [0, 30, 30, 60]], np.float32)
+    three = Example(np.zeros((60, 60, 3), np.uint8), rows, np.zeros(3, np.int32))
+    pasted = []
+    for seed in range(50):
+        made = copy_paste(background((60, 60)), np.random.default_rng(seed), probability=1.0,
+                          draw=lambda: three).boxes_xyxy  # fmt: skip
+        pasted.append(len(made))
+        for last in range(1, len(made)):
+            assert (covered(made[:last], made[last]) <= 0.3).all()
+    assert min(pasted) == 1 and max(pasted) > 1
 
 
 def test_nine_images_cover_the_canvas():
