@@ -61,6 +61,23 @@ def test_layers_without_a_name_are_known_by_their_order():
         np.testing.assert_array_equal(ours, theirs)
 
 
+def named(*names):
+    """A model whose backbone has layers of these names, in this order."""
+    inputs, images = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    features = inputs
+    for name in names:
+        features = keras.layers.Conv2D(3, 1, name=name)(features)
+    return keras.Model(images, keras.Model(inputs, features, name="backbone")(images))
+
+
+def test_layers_of_the_same_names_are_known_by_them_in_whatever_order():
+    one, two = named("block_1", "block_2"), named("block_2", "block_1")
+    transfer(two, one, ["backbone"])
+    for name in ("block_1", "block_2"):
+        ours, theirs = (model.get_layer("backbone").get_layer(name).kernel for model in (two, one))
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_nothing_that_fits_is_an_error(three):
     other = zoo.build("yolov3", ["a"], ["+model.backbone.stem=4"])
     with pytest.raises(ZooError, match="nothing of"):
