@@ -49,3 +49,13 @@ def test_half_precision_has_the_statistics_of_its_rounded_features(dtype):
     np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.moving_variance), unbiased, 1e-4)
     expected = (rounded - mean) / np.sqrt(variance + layer.epsilon)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(found), expected, 2**-8, 1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_constant_feature_in_half_precision_has_no_negative_variance(dtype):
+    layer = BatchNormalization(dtype=keras.DTypePolicy(f"mixed_{dtype}"))
+    layer.build((None, 8, 8, 2))
+    # 1000² summed 4096 times is rounded in float32, so that E(x²) − E(x)² may fall below 0.
+    features = keras.ops.cast(np.full((64, 8, 8, 2), 1000, "float32"), dtype)
+    layer(features, training=True)
+    assert (keras.ops.convert_to_numpy(layer.moving_variance) >= 0).all()
