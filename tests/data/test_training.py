@@ -214,6 +214,13 @@ def test_values_that_do_not_fit_are_one_clear_error(shapes, overrides, sentence)
         training_samples(cfg, shapes, steps=6)
 
 
+def test_more_boxes_than_rows_are_an_error_before_a_sample_is_made(shapes):
+    """Pictures of samples are drawn before any batch is made."""
+    cfg = config.plain(config.compose("train", ["data.max_boxes=1"]))
+    with pytest.raises(ZooError, match=r"has \d boxes, more than data.max_boxes=1; set data.max_b"):
+        training_samples(cfg, shapes, steps=6)
+
+
 class Tiny:
     """One image of 64×64 with a box that is half a pixel wide at 32×32, and one that is not."""
 

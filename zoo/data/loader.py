@@ -46,11 +46,7 @@ def training_batches(
 
     Returns:
         A dataset of (x, y) as `stacked` gives them.
-
-    Raises:
-        ZooError: an image has more boxes than the samples have rows.
     """
-    check_max_boxes(samples.source, samples.max_boxes)
     share = samples.batch_size // processes
 
     def make(number: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -103,21 +99,6 @@ def evaluation_batches(
     prepared = images.to_iter_dataset(_read_options(num_threads, batch_size))
     batches = prepared.batch(batch_size, drop_remainder=False, batch_fn=list)
     return map(stack, batches)
-
-
-def check_max_boxes(source: Source, max_boxes: int) -> None:
-    """Refuse a data set that has an image with more boxes than there are rows for them.
-
-    Raises:
-        ZooError: names the image with the most boxes, and the remedy.
-    """
-    counts = [np.count_nonzero(~source.labels(index).crowd) for index in range(len(source))]
-    most = int(np.argmax(counts))
-    if counts[most] > max_boxes:
-        raise ZooError(
-            f"image {source.id(most)!r} has {counts[most]} boxes, more than data.max_boxes="
-            f"{max_boxes}; set data.max_boxes={counts[most]}"
-        )
 
 
 @contextlib.contextmanager

@@ -53,7 +53,8 @@ class TrainingSamples:
         seed: of order and transforms.
 
     Raises:
-        ZooError: a transform, a scale or a number does not fit.
+        ZooError: a transform, a scale or a number does not fit, or an image has more boxes than
+            `max_boxes`.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class TrainingSamples:
         check_whole("seed", seed, least=0)
         check_whole("batch_size", batch_size, least=1)
         check_whole("data.max_boxes", max_boxes, least=1)
+        check_max_boxes(source, max_boxes)
         if not isinstance(cache_mb, int | float) or not 0 <= cache_mb < math.inf:
             raise ZooError(f"data.cache_mb={cache_mb}: a number of megabytes, 0 for no cache")
         self.source = Cached(source, int(cache_mb * 2**20))
@@ -184,6 +186,21 @@ def input_sizes(
         for factor in scales
     )
     return sorted(set(sides)) or [(height, width)]
+
+
+def check_max_boxes(source: Source, max_boxes: int) -> None:
+    """Refuse a data set that has an image with more boxes than there are rows for them.
+
+    Raises:
+        ZooError: names the image with the most boxes, and the remedy.
+    """
+    counts = [np.count_nonzero(~source.labels(index).crowd) for index in range(len(source))]
+    most = int(np.argmax(counts))
+    if counts[most] > max_boxes:
+        raise ZooError(
+            f"image {source.id(most)!r} has {counts[most]} boxes, more than data.max_boxes="
+            f"{max_boxes}; set data.max_boxes={counts[most]}"
+        )
 
 
 def stacked(samples: Sequence[tuple[np.ndarray, dict[str, np.ndarray]]]) -> tuple:
