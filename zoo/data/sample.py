@@ -102,7 +102,9 @@ def fingerprint(source: Source, images: Iterable[Any]) -> str:
     digest = hashlib.sha256(json.dumps([source.class_names, source.category_ids]).encode())
     for index, image in enumerate(images):
         labels = source.labels(index)
-        digest.update(json.dumps([source.id(index), source.size(index), image]).encode())
+        digest.update(
+            json.dumps([source.id(index), [*map(int, source.size(index))], image]).encode()
+        )
         for array in (labels.boxes, labels.classes, labels.crowd, labels.area):
             digest.update(array.tobytes())
     return digest.hexdigest()

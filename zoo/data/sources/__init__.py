@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import building
 from zoo.errors import ZooError, nearest
+from zoo.registry import DATASETS
 
 if TYPE_CHECKING:
     from zoo.data.sample import Source
@@ -29,12 +30,18 @@ def open_source(data: Mapping[str, Any], split: str) -> Source:
         split: `"train"`, `"val"` or `"test"`.
 
     Raises:
-        ZooError: no such role, files that may not be read, or the source finds a fault in them.
+        ZooError: no such role, files that may not be read, or the source finds a fault in them; a
+            data set of somebody else that does not keep to the contract.
     """
     if split not in SPLITS:
         raise ZooError(f"no split {split!r}; {nearest(split, SPLITS)}")
     cfg = {key: value for key, value in data.items() if key not in (*SPLITS, *LOADER_KEYS)}
     try:
-        return building.build("dataset", cfg, split=data.get(split) or split)
+        source = building.build("dataset", cfg, split=data.get(split) or split)
+        if DATASETS.origin(cfg["name"]) != "zoo":  # ours check their labels as they read them
+            from zoo.data.contract import check_source
+
+            check_source(cfg["name"], source)
+        return source
     except PermissionError as error:
         raise ZooError(f"data: {error.filename} cannot be read: {error.strerror}") from error
