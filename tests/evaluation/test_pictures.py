@@ -1,5 +1,6 @@
 """Detections drawn on pictures: every label can be read, every picture written."""
 
+import itertools
 from types import SimpleNamespace
 
 import cv2
@@ -42,6 +43,22 @@ def test_crowds_of_labels_stay_where_they_are():
     image = np.zeros((200, 300, 3), np.uint8)
     crowd = draw(image, found([0] * (SPREAD + 1)))
     np.testing.assert_array_equal(crowd, draw(image, found([0])))
+
+
+def named(name):
+    detections = found([0])
+    detections.data["class_name"] = np.array([name])
+    return draw(np.full((200, 300, 3), 90, np.uint8), detections)
+
+
+def test_letters_that_opencv_has_not_are_drawn():
+    """Its font has two question marks for each of two bytes."""
+    pictures = [named(name) for name in ("Fußgänger", "Fuögünger", "Fu??g??nger", "дом")]
+    for one, other in itertools.combinations(pictures, 2):
+        assert not np.array_equal(one, other)
+    plain = np.full((200, 300, 3), 90, np.uint8)
+    labels = [np.argwhere((p != plain).any(-1))[:, 0].min() for p in (pictures[0], named("Fuss"))]
+    assert labels[0] == pytest.approx(labels[1], abs=4)  # a label of the same height and place
 
 
 @pytest.mark.parametrize("label", range(len(COLOURS)))

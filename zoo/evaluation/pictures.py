@@ -6,7 +6,7 @@ import copy
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Up to so many labels of a picture are moved apart: it takes 30 ms then, of 300 a second.
 SPREAD = 60
+#: Pixels of DejaVu Sans whose capitals are as high as those of OpenCV's font at scale 1.
+FONT_SIZE = 30
 
 
 def draw(image: np.ndarray, detections: sv.Detections) -> np.ndarray:
@@ -50,16 +52,22 @@ def labelled(
         boxes: xyxy in its pixels, with classes, which the colours tell.
         labels: one of each box.
         thickness: of lines, pixels.
-        text_scale: of OpenCV's font.
+        text_scale: of OpenCV's font; labels that it lacks letters of are of its height.
     """
     scene = np.ascontiguousarray(image[..., ::-1])
     scene = sv.BoxAnnotator(thickness=thickness).annotate(scene, boxes)
-    annotator = sv.LabelAnnotator(
-        text_color=_legible(),
-        text_scale=text_scale,
-        text_padding=2,
-        smart_position=len(labels) <= SPREAD,
-    )
+    keys: dict[str, Any] = {
+        "text_color": _legible(), "text_padding": 2, "smart_position": len(labels) <= SPREAD,
+    }  # fmt: skip
+    annotator: sv.LabelAnnotator | sv.RichLabelAnnotator
+    if "".join(labels).isascii():
+        annotator = sv.LabelAnnotator(text_scale=text_scale, **keys)
+    else:  # OpenCV's font has question marks for other letters
+        from matplotlib import get_data_path
+
+        font = Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+        size = round(text_scale * FONT_SIZE)
+        annotator = sv.RichLabelAnnotator(font_path=str(font), font_size=size, **keys)
     return annotator.annotate(scene, boxes, labels)[..., ::-1]
 
 
