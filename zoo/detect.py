@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from zoo.config import command, plain
+from zoo.data.image import SUFFIXES
 from zoo.errors import ZooError
 
 
@@ -29,7 +30,12 @@ def main(cfg: DictConfig) -> None:
     directory = Path(HydraConfig.get().runtime.output_dir)
     source, preset = settings.pop("source"), settings.pop("preset")
     runtime, precision = settings.pop("runtime"), settings.pop("precision")
+    _say_passed_over(source)
     found = pictures(source)
+    if runtime == "keras" and precision != "float32":
+        raise ZooError(
+            f"precision={precision} is of an exported model, not of runtime=keras; add runtime=auto"
+        )
     if runtime != "keras":
         from zoo.runtimes import exported
 
@@ -54,6 +60,23 @@ def main(cfg: DictConfig) -> None:
         print(f"warning: {error}", file=sys.stderr)
     if unread:
         raise ZooError(f"{len(unread)} of {len(found)} pictures could not be read, see above")
+
+
+def _say_passed_over(source: Any) -> None:
+    """Name what a folder has besides pictures: folders, and files of other formats."""
+    if not isinstance(source, str) or not os.path.isdir(source) or not os.access(source, os.R_OK):
+        return
+    others = [
+        entry.name
+        for entry in sorted(Path(source).iterdir())
+        if entry.is_dir() or entry.suffix.lower() not in SUFFIXES
+    ]
+    if others:
+        print(
+            f"warning: {source}: {len(others)} files or folders are passed over; the first is "
+            f"{others[0]}; source='{source}/**/*.jpg' looks into folders",
+            file=sys.stderr,
+        )
 
 
 def _short(stem: str) -> str:

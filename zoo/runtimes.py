@@ -43,12 +43,14 @@ def exported(preset: str, *, runtime: str, precision: str = "float32", **options
         **options: those of `zoo.inference.detect`.
 
     Raises:
-        ZooError: there is no such runtime, it is not installed, the export fails; or the
-            precision needs pictures that nobody has named.
+        ZooError: there is no such runtime, it is not installed, the export fails; the precision
+            needs pictures that nobody has named, or is asked of a file that has its own.
     """
     if (own := format_of(Path(preset))) is not None:
         if runtime not in ("auto", own):
             raise ZooError(f"{preset} runs on {own}, not on runtime={runtime}; leave that out")
+        if precision != "float32":
+            raise ZooError(f"{preset} has its own precision, not {precision}; leave that out")
         return Path(preset)
     format = _engine(runtime)
     check_precision(format, precision)
