@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
-from zoo.evaluation.run import _cut
+import zoo
+from zoo.data.sources.shapes import Shapes
+from zoo.errors import ZooError
+from zoo.evaluation.run import _cut, evaluate
 
 
 @pytest.mark.parametrize(
@@ -17,3 +20,23 @@ def test_images_with_candidates_left(candidates, count, nms, cut):
     # The second image fills the batch up and does not count.
     outputs = {"candidates": np.array([candidates, 99]), "count": np.array([count, 0])}
     assert _cut(outputs, 1, nms) == cut
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return zoo.build("yolov4_tiny", Shapes(split="val").class_names)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "wanted"),
+    [
+        ("max_detections", 0, "a whole number, at least 1"),
+        ("max_candidates", 1.5, "a whole number, at least 1"),
+        ("score_threshold", 2, r"in \[0, 1\]"),
+        ("iou_threshold", "abc", r"in \[0, 1\]"),
+    ],
+)
+def test_limits_are_looked_at_before_the_model_runs(detector, limit, value, wanted, monkeypatch):
+    monkeypatch.setattr(detector, "predictor", None)
+    with pytest.raises(ZooError, match=f"^nms {limit}={value}: must be {wanted}$"):
+        evaluate(detector, Shapes(split="val", held_out=2), **{limit: value})

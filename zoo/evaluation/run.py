@@ -12,11 +12,12 @@ from rich.progress import track
 
 from zoo.data.loader import evaluation_batches
 from zoo.data.sample import Source
-from zoo.detector import Detector
+from zoo.detector import THRESHOLDS, Detector
 from zoo.errors import ZooError, nearest
 from zoo.evaluation.coco import CocoMetric
 from zoo.exported import ExportedDetector
 from zoo.inference import to_detections
+from zoo.nms.candidates import check_limits, check_numbers
 from zoo.registry import NMS
 
 
@@ -81,7 +82,8 @@ def evaluate(
 
     Raises:
         ZooError: a model that is no detector, a class of the source that the detector does not
-            know, or settings that differ from those inside an exported file.
+            know, a limit below 1, a threshold that is no share, or settings that differ from those
+            inside an exported file.
     """
     if not isinstance(detector, Detector | ExportedDetector):
         raise ZooError(
@@ -90,6 +92,8 @@ def evaluate(
         )
     to_source = class_map(detector.class_names, source.class_names)
     limits = {key: value for key, value in nms.items() if value is not None}
+    check_limits(**{key: limits.get(key) for key in ("max_candidates", "max_detections")})
+    check_numbers(**{key: limits.get(key) for key in THRESHOLDS})
     settings = NMS.settings(detector.nms(**limits))
     predictor = detector.predictor(windowed=True, **limits)
     size = detector.check_size(image_size or detector.image_size)
