@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.classifier import BackboneClassifier
 from zoo.model_card.evidence import SCHEMA
 from zoo.training.manifest import check_against
 
@@ -122,6 +123,18 @@ def test_a_folder_of_odd_files_is_detected_but_for_what_is_no_picture(trained, t
     assert names == [odd[0], "thin.png", odd[1]]
 
 
+def test_what_a_folder_has_besides_pictures_is_said(trained, tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    (folder / "a.heic").write_bytes(b"")
+    keys = [f"preset={trained[0]}", f"source={folder}", f"hydra.run.dir={tmp_path / 'run'}"]
+    said = f"warning: {folder}: 2 files or folders are passed over; the first is a.heic; source='"
+    done = run("zoo.detect", *keys, code=2)
+    assert said in done.stderr and "no picture there" in done.stderr
+    cv2.imwrite(str(folder / "b.png"), np.zeros((60, 80, 3), np.uint8))
+    assert said in run("zoo.detect", *keys).stderr
+
+
 def test_a_picture_that_is_none_is_an_error_if_it_is_the_only_one(trained, tmp_path):
     (tmp_path / "a.png").write_bytes(b"no picture")
     done = run("zoo.detect", f"preset={trained[0]}", f"source={tmp_path}/a.png",
@@ -137,6 +150,9 @@ def test_a_picture_that_is_none_is_an_error_if_it_is_the_only_one(trained, tmp_p
                      "source is a NoneType; give a file", id="no source"),
         pytest.param("zoo.detect", ["preset=yolov4-tiny-coc", "source=x.jpg"],
                      "source 'x.jpg': no picture there", id="no picture"),
+        pytest.param("zoo.detect", ["preset=x.keras", f"source={__file__}", "precision=nonsense"],
+                     "precision=nonsense is of an exported model, not of runtime=keras; add",
+                     id="precision without a runtime"),
         pytest.param("zoo.evaluate", ["preset=yolov4-tiny-coc", "data=shapes"],
                      "no preset 'yolov4-tiny-coc'; did you mean yolov4-tiny-coco", id="preset"),
         pytest.param("zoo.convert", ["cfg=a.cfg", "output=a.onnx"], "must end in .keras or",
@@ -174,6 +190,19 @@ def test_a_mistake_is_one_sentence(command, arguments, sentence, tmp_path):
     assert len(errors) == 1
     assert sentence in errors[0]
     assert "Traceback" not in done.stderr
+
+
+def test_a_classifier_of_a_backbone_is_neither_converted_nor_verified(tmp_path):
+    cfg = {"name": "tiny", "image_size": [64, 64], "resize": "stretch",
+           "backbone": {"name": "cspdarknet_tiny", "stem": 4, "widths": [4, 8, 8]}}  # fmt: skip
+    file = tmp_path / "best.keras"
+    BackboneClassifier(cfg, ["a", "b"]).save(file)
+    where = f"hydra.run.dir={tmp_path / 'run'}"
+    done = run("zoo.convert", f"preset={file}", f"output={tmp_path / 'b.weights'}", where, code=2)
+    assert " is a classifier of a backbone alone, which no cfg of Darknet" in done.stderr
+    (tmp_path / "my.cfg").write_text(TINY_CFG)
+    done = run("zoo.verify", f"preset={file}", f"cfg={tmp_path / 'my.cfg'}", where, code=2)
+    assert f"error: preset={file} is a classifier: zoo.verify compares detectors" in done.stderr
 
 
 TINY_CFG = """[net]

@@ -51,10 +51,15 @@ def _model(settings: dict[str, Any], directory: Path) -> tuple[Any, Path]:
         return zoo.load(settings["cfg"], weights=weights, class_names=names), Path(weights)
     refuse_exported("preset", preset, "layers to compare")
     from zoo.darknet.weights import load_weights, save_weights
+    from zoo.detector import Detector
     from zoo.verification.architecture import check_name
 
     if Path(preset).exists():
         detector, path = zoo.load(preset), directory / "model.weights"
+        if not isinstance(detector, Detector):
+            raise ZooError(
+                f"preset={preset} is a classifier: zoo.verify compares detectors, with [yolo]"
+            )
         save_weights(detector, path)
         return detector, path
     card = cards.card(preset)

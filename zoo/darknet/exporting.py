@@ -7,10 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from zoo.classifier import BackboneClassifier
 from zoo.darknet.cfg import to_bytes
 from zoo.darknet.file import replacing
 from zoo.darknet.plan import plan
 from zoo.darknet.weights import cfg_text, save_weights
+from zoo.errors import ZooError
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,12 @@ def export(model: Any, path: str | os.PathLike[str]) -> list[Path]:
     Raises:
         ZooError: the model is no Darknet network, or a file cannot be written.
     """
+    if isinstance(model, BackboneClassifier):
+        raise ZooError(
+            f"{model.name} is a classifier of a backbone alone, which no cfg of Darknet describes; "
+            "write it to a .keras file, or train a detector from it with weights=RUN "
+            "transfer=[backbone]"
+        )
     path = Path(path)
     save_weights(model, path)
     text = cfg_text(model)
