@@ -76,7 +76,15 @@ def test_a_folder_without_pictures_is_named(tmp_path):
         ),
         pytest.param(
             {"precision": "int8", "calibration": {"source": ".", "pictures": 0}},
-            "calibration.pictures=0: must be at least 1", id="none of them",
+            "calibration.pictures=0: must be a whole number, at least 1", id="none of them",
+        ),
+        pytest.param(
+            {"precision": "int8", "calibration": {"source": ".", "pictures": "abc"}},
+            "calibration.pictures=abc: must be a whole number", id="a word for a number",
+        ),
+        pytest.param(
+            {"precision": "int8", "calibration": {"source": ".", "pictures": 1.5}},
+            "calibration.pictures=1.5: must be a whole number", id="half of one to calibrate",
         ),
         pytest.param({"resize": "crop"}, "no resize 'crop'; there are: letterbox", id="resize"),
         pytest.param({"batch_size": 0}, "batch_size=0: must be a whole number", id="no picture"),

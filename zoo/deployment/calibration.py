@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, check_whole
 from zoo.format.contract import CALIBRATED
 from zoo.inference import pictures, prepared
 
@@ -25,7 +25,7 @@ def checked(calibration: Mapping[str, Any] | None, precision: str) -> dict[str, 
         precision: of the export.
 
     Raises:
-        ZooError: int8 has no pictures, or another precision has some.
+        ZooError: int8 has no pictures, or no number of them, or another precision has some.
     """
     given = {"source": None, "pictures": PICTURES, **(calibration or {})}
     if precision not in CALIBRATED:
@@ -37,8 +37,7 @@ def checked(calibration: Mapping[str, Any] | None, precision: str) -> dict[str, 
             f"precision={precision} takes the ranges of its integers from pictures: "
             "calibration.source=FOLDER, of pictures like those to come, not those it is tested on"
         )
-    if given["pictures"] < 1:
-        raise ZooError(f"calibration.pictures={given['pictures']}: must be at least 1")
+    check_whole("calibration.pictures", given["pictures"], least=1)
     return given
 
 
