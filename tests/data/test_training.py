@@ -202,6 +202,15 @@ def test_a_bad_scale_is_named():
         pytest.param(["image_size=null"], "image_size None: .* multiples of 32", id="no side"),
         pytest.param(["data.max_boxes=-1"], "data.max_boxes=-1: must be a whole", id="rows"),
         pytest.param(["data.cache_mb=abc"], "data.cache_mb=abc: a number of", id="cache"),
+        pytest.param(
+            ["image_size=[320]"], r"image_size \[320\]: one side, or \[h", id="one of two"
+        ),
+        pytest.param(["image_size=abc"], "image_size abc: one side, or", id="side of letters"),
+        pytest.param(
+            ["+augment.interpolation=foo"],
+            "no augment.interpolation 'foo'; there are: d",
+            id="interpolation",
+        ),
         pytest.param(["augment.scales=2"], "augment.scales=2: a list of factors", id="one scale"),
         pytest.param(["augment.scales=[abc]"], "augment.scales has abc", id="scale of letters"),
         pytest.param(["augment.transforms=null"], "augment.transforms=None: a list", id="no list"),
@@ -219,6 +228,21 @@ def test_more_boxes_than_rows_are_an_error_before_a_sample_is_made(shapes):
     cfg = config.plain(config.compose("train", ["data.max_boxes=1"]))
     with pytest.raises(ZooError, match=r"has \d boxes, more than data.max_boxes=1; set data.max_b"):
         training_samples(cfg, shapes, steps=6)
+
+
+class Largest:
+    """A generator that draws the last."""
+
+    def integers(self, count):
+        return count - 1
+
+
+def test_the_partner_of_a_position_is_another(shapes):
+    made = samples(Shapes(split="train", images=2))
+    assert made._partner(1, Largest()) == 0
+    made = samples(shapes)
+    assert made._partner(12, Largest()) == 0  # 12 - 1 - 23 is -12
+    assert [made._partner(position, Largest()) for position in (0, 1, 13, 50)] == [24, 23, 11, 26]
 
 
 class Tiny:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from zoo.data.cache import Cached
-from zoo.data.geometry import geometry_of, resize
+from zoo.data.geometry import INTERPOLATIONS, geometry_of, resize
 from zoo.data.image import reduction_for
 from zoo.data.sample import Source
 from zoo.data.transforms.chain import Chain
 from zoo.data.transforms.example import Example, scale
-from zoo.errors import ZooError, check_whole
+from zoo.errors import ZooError, check_whole, nearest
 from zoo.ops.levels import stride
 
 #: Class of the rows that fill up a batch's ground truth.
@@ -81,6 +81,9 @@ class TrainingSamples:
             raise ZooError(f"data.cache_mb={cache_mb}: a number of megabytes, 0 for no cache")
         self.source = Cached(source, int(cache_mb * 2**20))
         self.sizes = input_sizes(size, scales, stride=stride)
+        if interpolation not in INTERPOLATIONS:
+            known = nearest(interpolation, INTERPOLATIONS)
+            raise ZooError(f"no augment.interpolation {interpolation!r}; {known}")
         self._mode = mode
         #: Of the samples' pixels.
         self.dtype = "float32" if interpolation == "darknet" else "uint8"
@@ -161,7 +164,8 @@ class TrainingSamples:
 
     def _partner(self, position: int, rng: np.random.Generator) -> int:
         # Before there are enough earlier images, later ones serve.
-        return abs(position - 1 - int(rng.integers(min(RECENT, len(self.source)))))
+        partner = abs(position - 1 - int(rng.integers(min(RECENT, len(self.source)))))
+        return partner if partner != position else 0  # that many before 0 is as many behind it
 
     def _rests(self, position: int) -> bool:
         return self._unmixed_from is not None and position >= self._unmixed_from
@@ -242,7 +246,9 @@ def network_input(cfg: Mapping[str, Any]) -> tuple[tuple[int, int], str, int]:
     coarsest = max(map(stride, model["head"].get("masks", {})), default=stride("P5"))
     whole = [isinstance(side, int) and side > 0 and side % coarsest == 0 for side in sides]
     if len(sides) != 2 or not all(whole):
-        raise ZooError(f"image_size {size}: height and width must be multiples of {coarsest}")
+        raise ZooError(
+            f"image_size {size}: one side, or [height,width], which must be multiples of {coarsest}"
+        )
     return (sides[0], sides[1]), model.get("resize", "stretch"), coarsest
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,10 @@ log = logging.getLogger(__name__)
 CONTEXT = ("draw", "size", "mode")
 #: Of the keywords of each transform: some values fail only for a part of what chance draws.
 TRIALS = 8
+#: Keywords that are shares, of any transform; and, by transform, those that only end below.
+SHARES = ("probability", "vertical", "max_cover")
+SIZES = {"blur": ("kernel",), "noise": ("sigma",), "hsv": ("hue", "saturation", "value"),
+         "darknet_hsv": ("hue",)}  # fmt: skip
 
 
 class Chain:
@@ -116,7 +121,10 @@ def _bound(cfg: Mapping[str, Any]) -> tuple[Callable[..., Example], tuple[str, .
 def _try(
     name: str, part: Callable[..., Example], keywords: Mapping[str, Any], wanted: Sequence[str]
 ) -> None:
-    """Run a transform a few times, so that a value that does not fit is an error, said here."""
+    """Run a transform a few times, so that a value that does not fit is an error, said here.
+
+    Some values do no harm and mean nothing: shares and sizes are checked without running.
+    """
     pixels = np.zeros((240, 320, 3), np.uint8)
     box = np.array([[80, 60, 240, 180]], np.float32)
     example = Example(pixels, box, np.zeros(1, np.int32))
@@ -125,8 +133,11 @@ def _try(
     given = {**keywords, **{key: context[key] for key in wanted}}
     rng = np.random.default_rng(0)
     try:
-        if "probability" in keywords and not 0 <= keywords["probability"] <= 1:
-            raise ValueError("a probability is a number from 0 to 1")
+        for key, value in keywords.items():
+            if key in SHARES and not 0 <= value <= 1:
+                raise ValueError(f"{key} is a number from 0 to 1")
+            if key in SIZES.get(name, ()) and not 0 <= value < math.inf:
+                raise ValueError(f"{key} is a number, 0 or more")
         if "probability" in inspect.signature(part).parameters:
             given["probability"] = 1.0
         for _ in range(TRIALS):
