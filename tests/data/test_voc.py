@@ -186,3 +186,8 @@ def test_a_stem_that_is_listed_twice(tmp_path, caplog):
     with pytest.raises(ZooError, match=r"^voc .* train: image 'one' is listed twice"):
         opened(tmp_path)
     assert len(opened(tmp_path, on_error="skip")) == 1 and "1 faults left out" in caplog.text
+
+
+def test_a_folder_that_is_no_voc_is_named(tmp_path):
+    with pytest.raises(ZooError, match=f"no folder {tmp_path}/ImageSets/Main; data.root is the"):
+        opened(tmp_path)

@@ -49,6 +49,8 @@ def voc(
 
 def _stems(root: Path, split: str) -> list[str]:
     lists = root / "ImageSets" / "Main"
+    if not lists.is_dir():
+        raise ZooError(f"there is no folder {lists}; data.root is the folder that holds ImageSets")
     file = lists / f"{split}.txt"
     if not file.is_file():
         known = nearest(split, (path.stem for path in lists.glob("*.txt")))
