@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 from scenes import call, scene
 
 from zoo.data.transforms import colour
@@ -77,3 +78,16 @@ def test_everything_is_blurred_by_an_eighth_of_the_smallest_side():
     assert everything
     for blurred in everything:
         np.testing.assert_array_equal(blurred, expected)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_saturation_and_value_are_scaled_each_by_its_own(seed):
+    """Of (200, 100, 100) the value is 200 and the saturation one half: 1 − 100 / 200."""
+    pixel = Example(np.full((2, 2, 3), (200, 100, 100), np.uint8), np.zeros((0, 4), np.float32),
+                    np.zeros(0, np.int32))  # fmt: skip
+    drawn = [np.random.default_rng(seed) for _ in range(2)]
+    paler = colour.hsv(pixel, drawn[0], hue=0, saturation=0.7, value=0).image[0, 0]
+    darker = colour.hsv(pixel, drawn[1], hue=0, saturation=0, value=0.4).image[0, 0]
+    assert paler.max() == 200 and paler.min() != 100
+    assert darker.max() != 200
+    assert darker.min() / darker.max() == pytest.approx(0.5, abs=0.01)

@@ -1,11 +1,14 @@
 import itertools
 
+import cv2
 import numpy as np
 import pytest
 
 from zoo.data.geometry import resize
+from zoo.data.lint import Lint
 from zoo.data.loader import clear_errors, evaluation_batches, training_batches
 from zoo.data.sample import Labels
+from zoo.data.sources.files import ImageFiles, Record
 from zoo.data.training import PADDING, TrainingSamples
 from zoo.errors import ZooError
 
@@ -178,3 +181,14 @@ def test_keras_fits_on_it():
     history = model.fit(batches, steps_per_epoch=5, epochs=2, verbose=0, shuffle=False).history
     assert np.isfinite(history["loss"]).all() and len(history["loss"]) == 2
     assert len(seen) >= 20
+
+
+def test_darknets_interpolation_sees_every_pixel_of_a_jpeg(tmp_path):
+    """Decoding a part is for `linear` alone."""
+    picture = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.jpg"), picture)
+    record = Record("a", tmp_path / "a.jpg", (512, 512), [], "here")
+    source = ImageFiles([record], Lint("photos", "error"), {0: 0}, ["thing"])
+    keys = {"mode": "stretch", "interpolation": "darknet"}
+    ((x, _, _),) = evaluation_batches(source, size=(64, 64), batch_size=1, **keys)
+    np.testing.assert_array_equal(x[0], resize(source.image(0), (64, 64), **keys)[0])

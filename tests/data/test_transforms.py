@@ -483,3 +483,12 @@ def test_moved_boxes_are_around_all_moved_corners(scales, shifts):
     corners = np.array([[x, y, 1] for x in (3, 40) for y in (5, 9)]) @ matrix.T
     expected = [*corners[:, :2].min(0), *corners[:, :2].max(0)]
     np.testing.assert_allclose(moved(box, matrix)[0], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_darknet_place_keeps_the_aspect_ratio_without_jitter():
+    """50 wide, 100 high in 64×64: 32 wide, 64 high."""
+    whole = Example(np.zeros((100, 50, 3), np.uint8), np.array([[0, 0, 50, 100]], np.float32),
+                    np.zeros(1, np.int32))  # fmt: skip
+    made = darknet_place(whole, np.random.default_rng(0), size=(64, 64), jitter=0)
+    (box,) = made.boxes_xyxy
+    np.testing.assert_allclose(box[2:] - box[:2], [32, 64], rtol=1e-6)

@@ -141,3 +141,38 @@ def test_examples_are_small_and_their_boxes_relative(analysis, tmp_path):
     assert best["truth"] == [[0, 0, 0, 0.2, 0.4], [0, 0.25, 0.5, 0.45, 0.9]]
     assert best["found"] == [[0, 0, 0, 0.2, 0.4, 0.9]]
     assert (tmp_path / "best-1.jpg").is_file()
+
+
+class Alone(Pets):
+    """One cat in one image of 100×200, of classes that have no other objects."""
+
+    def __init__(self, width, height):
+        self.boxes, self.classes = ([[0, 0, width, height]],), ([0],)
+
+    def __len__(self):
+        return 1
+
+
+def alone(sides, found, score=0.9):
+    """Analysis of one object and one detection at (0, 0), width and height."""
+    source = Alone(*sides)
+    truth = ground_truth(source)
+    rows = [{"image_id": 0, "category_id": 17, "score": score, "bbox": [0.0, 0.0, *found]}]
+    return analyse(Result(coco_numbers(truth, rows), source, truth, rows, cut=0))
+
+
+def test_three_quarters_of_overlap():
+    hit, miss = (alone((100, 100), (100.0, height)) for height in (78.0, 72.0))
+    assert hit["per_class"][0]["AP75"] == 1 and miss["per_class"][0]["AP75"] == 0
+    assert set(hit["curves"]["precision"]["0.75"]) == {1}
+    assert set(miss["curves"]["precision"]["0.75"]) == {0}
+
+
+def test_classes_without_objects_do_not_count_in_sizes():
+    assert alone((20, 20), (20.0, 20.0))["sizes"][0]["AP"] == 1
+
+
+@pytest.mark.parametrize(("score", "expected"), [(0.004, 0), (0.006, 1 / 3)])
+def test_darknet_looks_at_scores_above_its_own(score, expected):
+    mean = alone((20, 20), (20.0, 20.0), score)["darknet"]["mAP"]["0"]
+    assert mean == pytest.approx(expected)

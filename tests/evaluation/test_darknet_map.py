@@ -71,6 +71,11 @@ def test_a_second_hit_of_an_object_is_wrong():
     assert result["F1"] == pytest.approx(2 / 3)
 
 
+def test_a_score_at_the_confidence_is_not_above_it():
+    result = darknet_map(truth((0, *A)), found((0.25, 0, *A)))
+    assert (result["TP"], result["FP"], result["FN"]) == (0, 0, 1)
+
+
 def test_average_iou_counts_false_ones_as_zero():
     """IoU 0.8 and a miss."""
     result = darknet_map(truth((0, *A)), found((0.9, 0, 0, 0, 10, 8), (0.3, 0, *B)))
