@@ -221,6 +221,19 @@ anchors=20,30
 """
 
 
+def test_what_there_is_to_choose_from_is_said_in_words():
+    script = "import sys, zoo.__main__ as m; m.main(); assert 'keras' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
+                          env={**os.environ, "COLUMNS": "200"}, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [[cell.strip() for cell in line.split("│")[1:3]] for line in done.stdout.splitlines()
+            if line.startswith("│")]  # fmt: skip
+    assert all(text for _, text in rows)
+    words = dict(rows)
+    assert words["yolov4-tiny-coco"] == "YOLOv4-tiny, the official Darknet weights for COCO"
+    assert words["yolov3_spp"] == "YOLOv3 with spatial pyramid pooling"
+
+
 def test_convert_there_and_back(tmp_path):
     """7·3·9 weights and 7 biases: 196 numbers, 20 + 784 bytes."""
     (tmp_path / "my.cfg").write_text(TINY_CFG)

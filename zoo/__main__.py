@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import sys
 
 from rich.console import Console
 from rich.table import Table
 
 import zoo
-from zoo.config import options
+from zoo.cards import card
+from zoo.config import find, options
 from zoo.errors import ZooError, nearest
 from zoo.registry import KINDS
 
@@ -47,10 +50,18 @@ def _check(arguments: list[str]) -> None:
 def _print() -> None:
     console = Console()
     console.print(_table("commands (--help shows the keys)", COMMANDS))
-    console.print(_table("presets", {name: "" for name in zoo.presets()}))
-    console.print(_table("models", {name: "" for name in options("model")}))
+    presets = {name: str(card(name)["description"]) for name in zoo.presets()}
+    console.print(_table("presets", presets))
+    console.print(_table("models", {name: _header(name) for name in options("model")}))
     parts = {kind: ", ".join(registry.names()) for kind, registry in KINDS.items()}
     console.print(_table("parts", parts))
+
+
+def _header(model: str) -> str:
+    """What the comment at the top of a model's config says, up to its first source or sentence."""
+    lines = find("model", model).read_text(encoding="utf-8").splitlines()
+    comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    return re.split(r" \[|\. ", " ".join(line.strip("# ") for line in comment))[0]
 
 
 def _table(title: str, rows: dict[str, str]) -> Table:
