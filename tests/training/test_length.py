@@ -57,3 +57,10 @@ def test_lengths_are_positive_whole_numbers(key, value):
     keys, source = cfg(batch_size=8, epochs=2) | {key: value}, Images(47, 1)
     with pytest.raises(ZooError, match=f"{key}={value}: must be a whole number, at least 1"):
         epochs(keys, source, steps=steps_of_an_epoch(keys, source))
+
+
+def test_a_run_has_the_batches_of_an_update():
+    keys, source = cfg(batch_size=8, epochs=2, subdivisions=11), Images(47, 1)
+    with pytest.raises(ZooError, match="subdivisions=11: the run has 10 batches, too few for one"):
+        epochs(keys, source, steps=steps_of_an_epoch(keys, source))
+    assert epochs(keys | {"subdivisions": 10}, source, steps=5) == 2

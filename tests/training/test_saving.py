@@ -193,7 +193,7 @@ def test_interval(every, step, over):
     assert interval.over(step) is over
 
 
-@pytest.mark.parametrize("every", ["10s", 0, "", "-1", None])
+@pytest.mark.parametrize("every", ["10s", 0, "", "-1", None, "10.7", 1.5])
 def test_no_interval(every):
     with pytest.raises(ZooError, match=r"checkpoint\.every="):
         Interval(every)

@@ -46,16 +46,22 @@ def epochs(cfg: Mapping[str, Any], source: Source, *, steps: int) -> int:
         steps: batches of an epoch.
 
     Raises:
-        ZooError: neither is set, or `updates` is neither a number nor auto.
+        ZooError: neither is set, `updates` is neither a number nor auto, or the epochs have not
+            the batches of one update.
     """
+    updates, parts = cfg["updates"], cfg["subdivisions"]
     if cfg["epochs"] is not None:
         check_whole("epochs", cfg["epochs"], least=1)
+        if (batches := steps * cfg["epochs"]) < parts:
+            raise ZooError(
+                f"subdivisions={parts}: the run has {batches} batches, too few for one update; "
+                "lower it or raise epochs"
+            )
         return cfg["epochs"]
-    updates, parts = cfg["updates"], cfg["subdivisions"]
     if updates == "auto":
         iterations = max(LEAST, A_CLASS * len(source.class_names), len(source))
         updates = math.ceil(iterations * BATCH / (cfg["batch_size"] * parts))
-    if not isinstance(updates, int) or updates < 1:
+    if not isinstance(updates, int) or isinstance(updates, bool) or updates < 1:
         raise ZooError(
             f"epochs is null and updates is {updates}; set epochs=20, updates=6000 or updates=auto"
         )

@@ -50,6 +50,7 @@ from zoo.training.replicated import sum_gradients_first
 from zoo.training.resumption import is_finished, resume_point
 from zoo.training.saving import Checkpoints
 from zoo.training.schedules.updates import PerUpdate
+from zoo.training.settings import check_settings
 from zoo.training.state import weights_sha256
 from zoo.training.task import Task, task_of
 from zoo.training.transfer import check_parts, freeze, initialise
@@ -104,6 +105,7 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
 def _train(
     cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None, devices: Devices
 ) -> dict[str, float]:
+    check_settings(cfg)
     task = task_of(cfg)
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / "config.yaml", yaml.safe_dump(dict(cfg), sort_keys=False))
@@ -342,6 +344,11 @@ def _callbacks(
 
 def _of_the_config(name: str, cfg: Any) -> keras.callbacks.Callback:
     callback = building.instantiate(cfg)
+    if not isinstance(callback, keras.callbacks.Callback):
+        raise ZooError(
+            f"callbacks.{name}: {type(callback).__name__} is no callback; name one of "
+            "keras.callbacks as its _target_"
+        )
     if isinstance(
         callback, keras.callbacks.ReduceLROnPlateau | keras.callbacks.LearningRateScheduler
     ):

@@ -37,13 +37,13 @@ class Interval:
     """
 
     def __init__(self, every: Any):
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)(m?)", str(every))
-        if not found or not float(found[1]):
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)m|(\d+)", str(every))
+        if not found or not float(found[1] or found[2]):
             raise ZooError(
                 f"checkpoint.every={every} is neither minutes (10m) nor a number of batches (500)"
             )
-        self.seconds = float(found[1]) * 60 if found[2] else None
-        self.steps = None if found[2] else max(1, int(float(found[1])))
+        self.seconds = float(found[1]) * 60 if found[1] else None
+        self.steps = int(found[2]) if found[2] else None
         self.since = time.monotonic()
 
     def over(self, step: int) -> bool:

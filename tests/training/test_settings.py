@@ -1,0 +1,61 @@
+"""What a training config may not say, asked before anything is written."""
+
+import pytest
+from test_starting import QUICK, begin
+
+from zoo import config
+from zoo.errors import ZooError
+from zoo.training import run
+from zoo.training.settings import check_settings
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("evaluation.every=0", r"evaluation\.every=0: must be a whole number, at least 1"),
+        ("evaluation.score_threshold=2", r"evaluation\.score_threshold=2: must be .* from 0 to 1"),
+        ("evaluation.iou_threshold=7", r"evaluation\.iou_threshold=7: must be .* from 0 to 1"),
+        ("evaluation.max_detections=0", r"evaluation\.max_detections=0: .* at least 1"),
+        ("evaluation.max_candidates=0", r"evaluation\.max_candidates=0: .* at least 1"),
+        ("journal=0", "journal=0: .* at least 1"),
+        ("journal=abc", "journal=abc: .* at least 1"),
+        ("precision=bf16", "no precision 'bf16'; .*mixed_bfloat16"),
+        ("seed=-1", "seed=-1: .* at least 0"),
+        ("seed=4294967296", "seed=4294967296: must be at most 4294967295"),
+        ("threads=-3", "threads=-3: .* at least 1"),
+        ("ema=abc", "ema=abc: must be a number between 0 and 1, as 0.9998; null is none"),
+        ("ema=1.5", "ema=1.5: must be a number between 0 and 1"),
+        ("+callbacks.x.name=1", r"callbacks\.x=.* must name its class"),
+        ("+callbacks.x=1", r"callbacks\.x=1 must name its class"),
+        ("patience=0", "patience=0: .* at least 1"),
+        ("patience=abc", "patience=abc: .* at least 1"),
+        ("label_smoothing=7", "label_smoothing=7: must be a number from 0 to below 1"),
+        ("checkpoint.keep=0", r"checkpoint\.keep=0: .* at least 1"),
+        ("epochs=true", "epochs=True: .* at least 1"),
+    ],
+)
+def test_a_value_that_means_nothing_is_refused(monkeypatch, tmp_path, override, sentence):
+    monkeypatch.setattr(run, "_fit", lambda *_: pytest.fail("it began"))
+    settings = config.plain(config.compose("train", [*QUICK, override]))
+    with pytest.raises(ZooError, match=sentence):
+        run.train(settings, tmp_path)
+    assert not (tmp_path / "config.yaml").exists()
+
+
+def test_the_vocabulary_means_something():
+    for recipe in config.options("recipe"):
+        check_settings(config.plain(config.compose("train", ["data=shapes", f"recipe={recipe}"])))
+
+
+def test_a_target_that_is_no_callback_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(run, "_fit", lambda *_: pytest.fail("it began"))
+    words = [*QUICK, "+callbacks.x={_target_: keras.optimizers.SGD}"]
+    with pytest.raises(ZooError, match=r"callbacks\.x: SGD is no callback; name one of keras"):
+        run.train(config.plain(config.compose("train", words)), tmp_path)
+
+
+def test_a_run_that_goes_on_is_checked_too(monkeypatch, tmp_path):
+    begin(monkeypatch, tmp_path)
+    settings = config.plain(config.compose("train", [*QUICK, "resume=auto", "journal=0"]))
+    with pytest.raises(ZooError, match="journal=0: .* at least 1"):
+        run.train(settings, tmp_path)

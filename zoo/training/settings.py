@@ -1,0 +1,91 @@
+"""Whether the values of a training config mean something, asked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+from zoo.errors import ZooError, check_whole, nearest
+
+#: Whole numbers, and the least of each.
+WHOLE = {
+    "batch_size": 1, "subdivisions": 1, "journal": 1, "checkpoint.keep": 1,
+    "evaluation.every": 1,
+}  # fmt: skip
+#: Whole numbers from 1 on, or null.
+WHOLE_OR_NULL = (
+    "epochs", "steps_per_epoch", "patience", "threads", "evaluation.max_candidates",
+    "evaluation.max_detections",
+)  # fmt: skip
+#: Numbers from 0 to 1, or null.
+SHARES = ("evaluation.score_threshold", "evaluation.iou_threshold")
+#: NumPy takes no greater seed.
+GREATEST_SEED = 2**32 - 1
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+def check_settings(cfg: Mapping[str, Any]) -> None:
+    """Refuse at the start what the first epoch would stumble over, or ignore.
+
+    Args:
+        cfg: plain `conf/train.yaml`; a key that an older run lacks is not looked at.
+
+    Raises:
+        ZooError: names the key, its value and what fits.
+    """
+    below = {f"{g}.{k}": v for g in ("checkpoint", "evaluation") for k, v in cfg[g].items()}
+    values = {**cfg, **below}
+    for key, least in WHOLE.items():
+        if key in values:
+            check_number(key, values[key], least=least)
+    for key in WHOLE_OR_NULL:
+        if values.get(key) is not None:
+            check_number(key, values[key], least=1)
+    check_seed("seed", values["seed"])
+    for key in SHARES:
+        value = values.get(key)
+        if value is not None and not (is_number(value) and 0 <= value <= 1):
+            raise ZooError(f"{key}={value}: must be a number from 0 to 1")
+    smoothing, decay = values.get("label_smoothing", 0), values.get("ema")
+    if not (is_number(smoothing) and 0 <= smoothing < 1):
+        raise ZooError(f"label_smoothing={smoothing}: must be a number from 0 to below 1")
+    if decay is not None and not (is_number(decay) and 0 < decay < 1):
+        raise ZooError(f"ema={decay}: must be a number between 0 and 1, as 0.9998; null is none")
+    if cfg["precision"] not in PRECISIONS:
+        raise ZooError(
+            f"no precision {cfg['precision']!r}; {nearest(cfg['precision'], PRECISIONS)}"
+        )
+    for name, callback in cfg["callbacks"].items():
+        if not isinstance(callback, Mapping) or "_target_" not in callback:
+            raise ZooError(
+                f"callbacks.{name}={callback} must name its class, as in "
+                f"callbacks.{name}._target_=keras.callbacks.CSVLogger"
+            )
+
+
+def check_seed(key: str, value: Any) -> None:
+    """Refuse what seeds no generator.
+
+    Raises:
+        ZooError: it is no whole number from 0 to `GREATEST_SEED`.
+    """
+    check_number(key, value, least=0)
+    if value > GREATEST_SEED:
+        raise ZooError(f"{key}={value}: must be at most {GREATEST_SEED}")
+
+
+def check_number(key: str, value: Any, *, least: int) -> None:
+    """`check_whole`, for which `true` would be 1.
+
+    Raises:
+        ZooError: it is true or false, no whole number, or too small.
+    """
+    if isinstance(value, bool):
+        raise ZooError(f"{key}={value}: must be a whole number, at least {least}")
+    check_whole(key, value, least=least)
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number; true and false are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
