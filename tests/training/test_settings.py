@@ -57,5 +57,5 @@ def test_a_target_that_is_no_callback_is_refused(monkeypatch, tmp_path):
 def test_a_run_that_goes_on_is_checked_too(monkeypatch, tmp_path):
     begin(monkeypatch, tmp_path)
     settings = config.plain(config.compose("train", [*QUICK, "resume=auto", "journal=0"]))
-    with pytest.raises(ZooError, match="journal=0: .* at least 1"):
+    with pytest.raises(ZooError, match=r"journal=0: .* at least 1"):
         run.train(settings, tmp_path)

@@ -53,6 +53,7 @@ from zoo.training.schedules.updates import PerUpdate
 from zoo.training.settings import check_settings
 from zoo.training.state import weights_sha256
 from zoo.training.task import Task, task_of
+from zoo.training.tracking.guard import Guarded
 from zoo.training.transfer import check_parts, freeze, initialise
 from zoo.training.waiting import Waits
 
@@ -359,13 +360,10 @@ def _of_the_config(name: str, cfg: Any) -> keras.callbacks.Callback:
     return callback
 
 
-def _tracked(cfg: Mapping[str, Any], record: Record) -> Any:
-    return building.build(
-        "tracker",
-        cfg["tracker"],
-        directory=record.directory,
-        config=cfg,
-        run_id=record.manifest["id"],
+def _tracked(cfg: Mapping[str, Any], record: Record) -> Guarded:
+    context = {"directory": record.directory, "config": cfg, "run_id": record.manifest["id"]}
+    return Guarded(
+        cfg["tracker"].get("name"), lambda: building.build("tracker", cfg["tracker"], **context)
     )
 
 
