@@ -1,10 +1,12 @@
 """What a training does with its directory before the first update."""
 
+import keras
 import pytest
 from manifests import manifest
 
 from zoo import config
 from zoo.errors import ZooError
+from zoo.registry import KINDS
 from zoo.training import run
 from zoo.training.devices import alone_in
 from zoo.training.manifest import write_manifest
@@ -107,3 +109,29 @@ def test_a_text_among_the_numbers_of_keras_own_optimizer_is_refused(tmp_path):
     settings = config.plain(config.compose("train", words))
     with pytest.raises(ZooError, match=r"optimizer\.beta_1='high' must be a number"):
         run.train(settings, tmp_path)
+
+
+class Unsaved(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule without `get_config`."""
+
+    def __init__(self, learning_rate, total_steps):
+        pass
+
+    def __call__(self, step):
+        return 0.1
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "sentence"),
+    [
+        ("optimizer", lambda: None, "the optimizer of the config gives None, not a Keras Optim"),
+        ("optimizer", lambda: "adam", "gives 'adam', not a Keras Optimizer"),
+        ("schedule", lambda learning_rate, total_steps: len, "not a Keras LearningRateSchedule"),
+        ("schedule", Unsaved, "schedule Unsaved cannot be saved: its get_config raises NotImpl"),
+    ],
+)
+def test_a_part_that_gives_something_else_is_refused(kind, part, sentence):
+    settings = config.plain(config.compose("train", QUICK))
+    own = {"learning_rate": 0.1} if kind == "optimizer" else {}
+    with KINDS[kind].temporarily("own", part), pytest.raises(ZooError, match=sentence):
+        run._optimizer({**settings, kind: {"name": "own", **own}}, total_steps=4)

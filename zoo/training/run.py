@@ -257,7 +257,8 @@ def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
     """The optimizer of the config, with its schedule and its averages.
 
     Raises:
-        ZooError: a value that the optimizer refuses, or a text where it takes numbers.
+        ZooError: a value that the optimizer refuses, a text where it takes numbers, or a part that
+            gives something else or cannot be saved.
     """
     settings = dict(cfg["optimizer"])
     for key, value in settings.items():  # Keras' own would fail with it at the first update
@@ -276,12 +277,27 @@ def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
         raise
     except (TypeError, ValueError) as error:  # as of two ways to clip at once
         raise ZooError(f"optimizer: {error}") from error
+    _check_kind("schedule", schedule, keras.optimizers.schedules.LearningRateSchedule)
+    _check_kind("optimizer", optimizer, keras.Optimizer)
     optimizer.learning_rate = schedule if parts == 1 else PerUpdate(schedule, parts)
     optimizer.gradient_accumulation_steps = parts if parts > 1 else None
     if cfg["ema"]:
         optimizer.use_ema, optimizer.ema_momentum = True, cfg["ema"]
         optimizer.ema_overwrite_frequency = None
     return optimizer
+
+
+def _check_kind(kind: str, part: Any, wanted: type) -> None:
+    """Refuse a part that `fit` or, after an epoch, `last.keras` would not take."""
+    if not isinstance(part, wanted):
+        raise ZooError(f"the {kind} of the config gives {part!r}, not a Keras {wanted.__name__}")
+    try:
+        part.get_config()
+    except Exception as error:  # a stranger's part may raise anything
+        raise ZooError(
+            f"{kind} {type(part).__name__} cannot be saved: its get_config raises "
+            f"{type(error).__name__}; let it return the keyword arguments that make it again"
+        ) from error
 
 
 def _checkpoints(
