@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from rich.table import Table
 
 from zoo.config import command, override, plain
-from zoo.errors import ZooError, check_whole
+from zoo.errors import ZooError
 from zoo.evaluation.report import plain_console
 
 VERSION = 1
@@ -27,7 +27,7 @@ def main(cfg: DictConfig) -> str:
 
     signal.signal(signal.SIGTERM, lambda *_: exit(128 + signal.SIGTERM))
     settings = plain(cfg)
-    check_whole("seeds", settings["seeds"], least=1)
+    check_settings(settings)
     directory = Path(HydraConfig.get().runtime.output_dir)
     path = Path(settings["run"])
     manifest = read_manifest(path)
@@ -42,6 +42,25 @@ def main(cfg: DictConfig) -> str:
     if result["verdict"] == "not reproduced":
         raise SystemExit(1)
     return result["verdict"]
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse what would be of no use after hours of training.
+
+    Args:
+        settings: plain `conf/reproduce.yaml`.
+
+    Raises:
+        ZooError: names the key, its value and what fits.
+    """
+    from zoo.training.settings import check_number, check_seed, is_number
+
+    check_number("seeds", settings["seeds"], least=1)
+    if settings["seed"] is not None:
+        check_seed("seed", settings["seed"])
+    tolerance = settings["tolerance"]
+    if not (is_number(tolerance) and tolerance >= 0):
+        raise ZooError(f"tolerance={tolerance}: must be a number, at least 0")
 
 
 def reproduce(

@@ -10,6 +10,8 @@ import time
 import pytest
 from manifests import manifest
 
+from zoo import config, reproduce
+from zoo.errors import ZooError
 from zoo.training.manifest import read_manifest, write_manifest
 from zoo.training.reproduction import config_again
 
@@ -100,3 +102,27 @@ def test_an_unfinished_run_has_nothing_to_reproduce(tmp_path):
     text = run("zoo.reproduce", f"run={tmp_path}", f"hydra.run.dir={tmp_path / 'again'}", code=2)
     assert "is interrupted and has no metrics" in text
     assert f"python -m zoo.train resume={tmp_path}" in text
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("tolerance=abc", "tolerance=abc: must be a number, at least 0"),
+        ("tolerance=-1", "tolerance=-1: must be a number, at least 0"),
+        ("seed=abc", "seed=abc: must be a whole number, at least 0"),
+        ("seed=-1", "seed=-1: must be a whole number, at least 0"),
+        ("seeds=true", "seeds=True: must be a whole number, at least 1"),
+    ],
+)
+def test_settings_are_checked_before_it_trains(override, sentence):
+    settings = config.plain(config.compose("reproduce", ["run=a", override]))
+    with pytest.raises(ZooError, match=sentence):
+        reproduce.check_settings(settings)
+    reproduce.check_settings(config.plain(config.compose("reproduce", ["run=a", "seed=7"])))
+
+
+def test_the_command_checks_its_settings_first(tmp_path):
+    write_manifest(manifest(status="finished", metrics={"AP": 0.5}), tmp_path)
+    words = [f"run={tmp_path}", "tolerance=abc", f"hydra.run.dir={tmp_path / 'again'}"]
+    text = run("zoo.reproduce", *words, code=2)
+    assert "error: tolerance=abc: must be a number" in text

@@ -287,7 +287,7 @@ def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
     return optimizer
 
 
-def _check_kind(kind: str, part: Any, wanted: type) -> None:
+def _check_kind(kind: str, part: Any, wanted: Any) -> None:
     """Refuse a part that `fit` or, after an epoch, `last.keras` would not take."""
     if not isinstance(part, wanted):
         raise ZooError(f"the {kind} of the config gives {part!r}, not a Keras {wanted.__name__}")
