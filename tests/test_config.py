@@ -90,6 +90,48 @@ def test_a_value_in_place_of_several_keys_is_refused(tmp_path):
     assert sentence in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("train", "data.root"), ("train", "resume"), ("train", "weights"), ("detect", "preset"),
+        ("detect", "source"), ("reproduce", "run"), ("convert", "output"), ("verify", "cfg"),
+        ("verify", "reference"), ("export", "calibration.source"), ("convert", "class_names"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("spelt", ["2024", "1_0", "1e3", "007"])
+def test_a_path_that_looks_like_a_number_is_one(name, key, spelt):
+    words = [f"{key}={spelt}"]
+    cfg = config.compose(name, ["data=voc"] * (key == "data.root") + words)
+    config._keep_names(cfg, words)
+    assert config.OmegaConf.select(cfg, key) == spelt
+
+
+def test_a_number_of_the_yaml_is_a_path_too():
+    cfg = config.compose("train", ["data=voc", "data.root=2024", "seed=7"])
+    config._keep_names(cfg, ["seed=7"])
+    assert (cfg.data.root, cfg.seed) == ("2024", 7)
+
+
+@pytest.mark.parametrize("value", ["true", "[a]", "{a: 1}"])
+def test_what_is_no_path_is_refused_by_name(value):
+    words = [f"preset={value}"]
+    with pytest.raises(ZooError, match=r"preset=.* is no path; quote such a name: .*preset='"):
+        config._keep_names(config.compose("detect", words), words)
+
+
+def test_names_may_be_a_list():
+    words = ["class_names=[cat,dog]"]
+    cfg = config.compose("convert", words)
+    config._keep_names(cfg, words)
+    assert cfg.class_names == ["cat", "dog"]
+
+
+def test_a_command_finds_a_folder_whose_name_is_a_number(tmp_path):
+    done = command("zoo.reproduce", "run=20_24", f"hydra.run.dir={tmp_path}")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no run in 20_24: ")
+
+
 def test_settings_for_data_come_with_it_and_give_way_to_the_command_line():
     done = command("zoo.train", "--cfg", "job", "data=shapes", "epochs=7")
     assert "epochs: 7" in done.stdout

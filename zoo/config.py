@@ -40,6 +40,14 @@ PLUGINS = {"joblib": "sweep", "optuna": "sweep", "ray": "ray"}
 #: What Optuna says when it is asked for the best of no trials, by storage.
 NO_TRIALS = ("No trials are completed yet.", "Record does not exist.")
 
+#: Keys, of any command, that are a path or a name of a file or folder.
+PATHS = (
+    "cfg", "data.annotations", "data.root", "data_root", "directory", "output", "preset",
+    "reference", "resume", "run", "weights",
+)  # fmt: skip
+#: … or a list of such names.
+PATHS_OR_LISTS = ("calibration.source", "class_names", "data.class_names", "source")
+
 #: What Hydra says of `model=5`.
 NO_CHOICE = "Config group override must be a string or a list"
 
@@ -237,6 +245,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
         def job(cfg: DictConfig) -> Any:
             try:
                 _check_mappings(cfg, name)
+                _keep_names(cfg, list(HydraConfig.get().overrides.task))
                 return task(cfg)
             except ZooError as error:
                 if is_job_of_sweep(HydraConfig.get()):
@@ -286,6 +295,27 @@ def _check_mappings(cfg: DictConfig, name: str) -> None:
         if isinstance(value, dict) and key in cfg and not isinstance(cfg[key], DictConfig):
             below = ", ".join(f"{key}.{one}=…" for one in value)
             raise ZooError(f"{key}={cfg[key]} takes the place of several keys; set {below}")
+
+
+def _keep_names(cfg: DictConfig, overrides: list[str]) -> None:
+    """Make texts of paths that Hydra took for numbers, as 2024 or 1_0, in the spelling given.
+
+    Args:
+        cfg: of a command; changed.
+        overrides: of its command line.
+
+    Raises:
+        ZooError: true, false, or a list where there is one path.
+    """
+    spelt = dict(text.lstrip("+").split("=", 1) for text in overrides if "=" in text)
+    for key in PATHS + PATHS_OR_LISTS:
+        value = OmegaConf.select(cfg, key, throw_on_resolution_failure=False)
+        listed = OmegaConf.is_config(value)
+        if isinstance(value, bool) or (listed and key in PATHS):
+            given = spelt.get(key, value)
+            raise ZooError(f"{key}={given} is no path; quote such a name: {override(key, given)}")
+        if isinstance(value, int | float):
+            OmegaConf.update(cfg, key, spelt.get(key, str(value)))
 
 
 def _print_what_can_be_printed() -> None:
