@@ -26,3 +26,13 @@ def test_the_scores_of_an_epoch(logs, said):
     progress.on_epoch_end(0, {"loss": 1.0, **logs})
     progress.on_train_end()
     assert written.getvalue().startswith(said)
+
+
+def test_names_are_no_markup(capsys):
+    progress = TrainingProgress(2, 4, 8)
+    progress.set_params({})
+    progress.on_train_begin()
+    progress.on_epoch_begin(0)
+    progress.on_epoch_end(0, {"loss": 1.0, "[/x]_loss": 2.0})
+    progress.on_train_end()
+    assert "[/x] 2.000" in capsys.readouterr().out

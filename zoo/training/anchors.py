@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from zoo.data.anchors import trainable_sides, used_anchors
 from zoo.data.sources import open_source
 from zoo.data.training import network_input
 from zoo.errors import ZooError, check_whole
+from zoo.evaluation.report import plain_console
 from zoo.ops.anchors import AnchorFit, evolve, fit_of, kmeans
 
 #: More boxes than this tell nothing new; so many are drawn at random.
@@ -90,7 +90,7 @@ def _print(result: Mapping[str, Any], paste: str) -> None:
     for name, fit in result["fit"].items():
         shares = (fit["average_iou"], fit["recall"], fit["recall50"])
         table.add_row(name, *(f"{share:.4f}" for share in shares))
-    Console().print(table)
+    plain_console().print(table)
     print(paste)
 
 
@@ -99,6 +99,7 @@ def _draw(
 ) -> None:
     """Widths and heights of boxes, with the model's anchors and the new ones."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
     figure = Figure(figsize=(6, 6), layout="tight")
     axes = figure.subplots()
@@ -108,5 +109,9 @@ def _draw(
             axes.scatter(anchors[:, 0], anchors[:, 1], s=60, marker=marker, label=label)
     axes.set(xscale="log", yscale="log", xlabel="width, pixels", ylabel="height, pixels")
     axes.set_aspect("equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(2))  # 16, 32, 64, …: few, and read at a glance
+        axis.set_major_formatter(ScalarFormatter())
+        axis.set_minor_formatter(NullFormatter())
     axes.legend()
     figure.savefig(path, dpi=120)

@@ -10,6 +10,7 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from zoo.evaluation.report import plain_console
 from zoo.training.waiting import Waits
 
 log = logging.getLogger(__name__)
@@ -45,17 +46,17 @@ class TrainingProgress(keras.callbacks.Callback):
     ):
         super().__init__()
         self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
-        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.console = console or plain_console(highlight=False, soft_wrap=True)
         self.quiet_seconds = quiet_seconds
         self.before = self.done = done
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Start the bar and the clock."""
         self.bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}"),
+            TextColumn("{task.fields[state]}", markup=False),
             TimeRemainingColumn(),
             console=self.console,
             disable=not self.console.is_terminal,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 
+from zoo.evaluation.report import plain_console
 from zoo.verification.certificate import Certificate
 from zoo.verification.layers import Row
 
@@ -13,7 +13,7 @@ WORST = 5
 
 def print_summary(found: Certificate) -> None:
     """Print it; all rows are in the files."""
-    console = Console()
+    console = plain_console()
     console.print(_layers(found))
     console.print(_detections(found))
     if found.ap is not None:
