@@ -3,7 +3,11 @@ from types import SimpleNamespace
 import pytest
 
 from zoo.errors import ZooError
-from zoo.training.classes import check_classes, warn_of_empty_classes
+from zoo.training.classes import (
+    check_classes,
+    warn_of_empty_classes,
+    warn_of_images_without_boxes,
+)
 
 
 def sources(train, val):
@@ -46,3 +50,21 @@ def test_classes_without_boxes_are_named():
 def test_full_classes_need_no_warning():
     full = {"boxes": {"cat": 3}}
     assert warn_of_empty_classes({"class_names": ["cat"], "train": full, "val": full}) == []
+
+
+def test_a_class_of_images_has_images():
+    data = {"class_names": ["cat"], "train": {"boxes": {}}, "val": {"boxes": {}}}
+    train, val = warn_of_empty_classes(data, "classification")
+    assert "have no image in the train split and cannot be learnt: cat" in train
+    assert "have no image in the val split and do not count there: cat" in val
+    assert "box" not in train + val and "AP" not in train + val
+
+
+@pytest.mark.parametrize(
+    ("data", "task", "warned"),
+    [("folders", {}, True), ("tfds_classes", {"task": "detection"}, True),
+     ("folders", {"task": "classification"}, False), ("voc", {}, False)],
+)  # fmt: skip
+def test_images_without_boxes_want_a_classifier(caplog, data, task, warned):
+    warn_of_images_without_boxes({"data": {"name": data}, **task})
+    assert ("set task=classification" in caplog.text) is warned

@@ -36,7 +36,11 @@ from zoo.training.callbacks import (
     SwapAverages,
 )
 from zoo.training.checkpoint import Checkpoint
-from zoo.training.classes import check_classes, warn_of_empty_classes
+from zoo.training.classes import (
+    check_classes,
+    warn_of_empty_classes,
+    warn_of_images_without_boxes,
+)
 from zoo.training.devices import Devices, devices_of
 from zoo.training.feeding import fit_batches
 from zoo.training.interruption import Interruption
@@ -126,7 +130,7 @@ def _train(
         if resumed
         else Record.of_new_run(recorded, directory, sources, detector, steps)
     )
-    warn_of_empty_classes(record.manifest["data"])
+    warn_of_empty_classes(record.manifest["data"], cfg.get("task", "detection"))
     saved = dict.fromkeys(appended(cfg["callbacks"], directory), 0)
     if resumed and devices.process == 0:
         # What a callback appended that is left out by now, it may append again some day.
@@ -165,6 +169,7 @@ def _sources(cfg: Mapping[str, Any]) -> dict[str, Source]:
     if sources["train"].fingerprint == sources["val"].fingerprint:
         log.warning("training and validation images are the same: scores will tell nothing")
     check_classes(sources)
+    warn_of_images_without_boxes(cfg)
     return sources
 
 
