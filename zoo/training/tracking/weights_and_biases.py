@@ -40,8 +40,9 @@ def weights_and_biases(
         config: the resolved config, logged with the run.
         run_id: of the run in W&B; a run that goes on keeps it.
         project: W&B project.
-        mode: `"online"`, `"offline"` or `"disabled"`; by default WANDB_MODE, else offline unless an
-            API key is set. Where the network is missing it is offline.
+        mode: `"online"`, `"offline"` or `"disabled"`; by default WANDB_MODE, else offline unless
+            there is an API key (WANDB_API_KEY or `wandb login`). Where the network is missing it is
+            offline.
         group: W&B group, e.g. of a sweep.
         every: batches between two points of the training curves.
         artifacts: say in W&B which data and initial weights the run takes, and keep its best
