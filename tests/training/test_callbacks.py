@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from zoo.errors import ZooError
-from zoo.training.callbacks import AtLeastOnce, BestAndLast, Diverged
+from zoo.evaluation.save import LATEST
+from zoo.training.callbacks import AtLeastOnce, BestAndLast, Diverged, Evaluation
 
 
 def test_a_run_ends_at_the_first_loss_that_is_no_number():
@@ -30,3 +31,38 @@ def test_a_run_that_ends_before_its_first_evaluation_is_evaluated_there(tmp_path
     assert (best.best["epoch"], best.best["value"]) == (2, 0.5)
     assert best.best["metrics"] == {"AP": 0.25, "AP50": 0.5}
     assert (tmp_path / "best.keras").read_bytes()
+
+
+def test_the_best_weights_stay_until_a_higher_score(tmp_path):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    best = BestAndLast(tmp_path)
+    best.set_model(model)
+    epochs, kept, last, pictures = [], [], [], []
+    for epoch, score in enumerate([0.5, 0.3, 0.5, None, 0.6]):
+        model.layers[-1].kernel.assign([[float(epoch)]])
+        picture = tmp_path / LATEST / "pictures" / f"worst-{epoch}.jpg"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        for old in picture.parent.iterdir():
+            old.unlink()
+        picture.write_bytes(b"")
+        (tmp_path / LATEST / "evaluation.json").write_text(str(epoch))
+        best.on_epoch_end(epoch, {} if score is None else {"val_AP50": score})
+        epochs.append(best.best["epoch"])
+        kept.append(((tmp_path / "best.keras").read_bytes(), best.best["sha256"]))
+        last.append((tmp_path / "last.keras").read_bytes())
+        shown = [file.name for file in (tmp_path / "pictures").iterdir()]
+        pictures.append(((tmp_path / "evaluation.json").read_text(), shown))
+    assert epochs == [1, 1, 1, 1, 5]
+    assert kept[0] == kept[1] == kept[2] == kept[3]
+    assert kept[4][0] != kept[0][0] and kept[4][1] != kept[0][1]
+    assert len(set(last)) == 5
+    assert pictures == [("0", ["worst-0.jpg"])] * 4 + [("4", ["worst-4.jpg"])]
+
+
+def test_evaluation_is_every_so_many_epochs_and_at_the_end(tmp_path, monkeypatch):
+    evaluation = Evaluation([], every=2, epochs=5, directory=tmp_path, between=lambda: None)
+    monkeypatch.setattr(evaluation, "scores", lambda: {"AP": 0.5})
+    found = [{} for _ in range(5)]
+    for epoch, logs in enumerate(found):
+        evaluation.on_epoch_end(epoch, logs)
+    assert found == [{}, {"val_AP": 0.5}, {}, {"val_AP": 0.5}, {"val_AP": 0.5}]

@@ -37,6 +37,24 @@ def test_steps(n, expected):
     assert rate(Steps(0.1, 100, burn_in=10), n) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "n", "expected"),
+    [
+        pytest.param(Step(0.1, 100, burn_in=0, step=0.3), 29, 0.1, id="before 0.3 of 100"),
+        pytest.param(Step(0.1, 100, burn_in=0, step=0.3), 30, 0.01, id="a fall"),
+        pytest.param(Step(0.1, 100, burn_in=0, step=0.3), 60, 0.001, id="two falls"),
+        pytest.param(Sigmoid(0.1, 100, burn_in=0, step=0.5, gamma=0.1), 50, 0.05, id="half"),
+        pytest.param(Restarts(0.1, 100, burn_in=0, cycle=0.1, minimum=0.001), 5, 0.0505,
+                     id="half of a cycle"),
+        pytest.param(Restarts(0.1, 100, burn_in=0, cycle=0.1, minimum=0.001), 10, 0.001,
+                     id="a cycle's end"),
+        pytest.param(Polynomial(0.1, 100, burn_in=0, exponent=4), 150, 0, id="beyond the end"),
+    ],
+)  # fmt: skip
+def test_policies_by_hand(schedule, n, expected):
+    assert rate(schedule, n) == pytest.approx(expected, rel=1e-4)
+
+
 def test_a_share_below_one_is_of_all_steps():
     assert rate(Constant(0.1, 1000, burn_in=0.1), 50) == pytest.approx(0.1 * 0.5**4, rel=1e-5)
 

@@ -45,8 +45,19 @@ def test_the_rate_is_outside_the_velocity():
 
 
 def test_config_round_trip():
-    optimizer = SGD(learning_rate=Constant(0.1, 10, burn_in=0), momentum=0.8, weight_decay=0.01)
+    own = dict(
+        momentum=0.8, weight_decay=0.01, warmup=7, bias_warmup=0.2, momentum_warmup=0.3,
+        ema_warmup=11.0, ema_start=5, nesterov=True, name="ours",
+    )  # fmt: skip
+    of_keras = dict(
+        clipnorm=1.5, use_ema=True, ema_momentum=0.95, ema_overwrite_frequency=3,
+        gradient_accumulation_steps=2,
+    )  # fmt: skip
+    optimizer = SGD(learning_rate=Constant(0.1, 10, burn_in=0), **own, **of_keras)
+    saved = optimizer.get_config()
     again = SGD.from_config(optimizer.get_config())
+    assert again.get_config() == saved == optimizer.get_config()
+    assert {key: saved[key] for key in own | of_keras} == own | of_keras
     assert (again.momentum, again.kernel_decay) == (0.8, 0.01)
     assert again.weight_decay is None  # Keras' decoupled decay stays off
 
@@ -73,12 +84,14 @@ def test_accumulated_gradients_are_averaged():
     assert moved(optimizer, gradients=(1.0, 3.0, 2.0, 2.0)) == pytest.approx([0, -2, -2, -4])
 
 
-def test_biases_warm_up_faster():
+@pytest.mark.parametrize("name", ["bias", "beta"])
+def test_biases_warm_up_faster(name):
     # Rate 0.1, and 1 more that fades over two updates.
     options = dict(momentum=0.0, weight_decay=0.0, warmup=2, bias_warmup=1.0)
-    steps = np.diff([0, *moved(SGD(0.1, **options), "bias", (1.0, 1.0, 1.0))])
+    steps = np.diff([0, *moved(SGD(0.1, **options), name, (1.0, 1.0, 1.0))])
     np.testing.assert_allclose(steps, [-1.1, -0.6, -0.1], rtol=1e-5)
-    assert moved(SGD(0.1, **options), "kernel") == pytest.approx([-0.1])
+    for other in ("kernel", "gamma"):
+        assert moved(SGD(0.1, **options), other) == pytest.approx([-0.1])
 
 
 def test_momentum_warms_up():

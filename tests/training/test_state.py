@@ -55,6 +55,24 @@ def test_the_state_has_seeds_slots_averages_and_the_count_of_updates():
     assert 2 in [int(a) for a in saved.values() if a.shape == () and a.dtype.kind == "i"]
 
 
+def test_bfloat16_comes_back_from_a_file(tmp_path):
+    def model(value):
+        keras.utils.set_random_seed(value)
+        built = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, dtype="bfloat16")])
+        built.compile(optimizer="sgd", loss="mse")
+        built.optimizer.build(built.trainable_variables)
+        return built
+
+    first, second = model(0), model(1)
+    np.savez(tmp_path / "state.npz", **snapshot(first))
+    with np.load(tmp_path / "state.npz") as arrays:
+        restore(second, arrays)
+    assert first.layers[-1].kernel.dtype == "bfloat16"
+    for ours, theirs in zip(first.weights, second.weights, strict=True):
+        found = [keras.ops.convert_to_numpy(weight).astype("float32") for weight in (ours, theirs)]
+        np.testing.assert_array_equal(*found)
+
+
 def test_another_architecture_is_refused():
     with pytest.raises(ZooError, match=r"has shape \(4, 5\), not \(4, 3\)"):
         restore(trained(units=5, steps=0), copied(trained(steps=0)))
