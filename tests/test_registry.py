@@ -111,3 +111,23 @@ def test_importing_and_listing_loads_no_backend(module):
         "assert not {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules), sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.fixture
+def acme(monkeypatch):
+    """A backbone of a distribution that is not zoo."""
+
+    def broken(images, *, width: int = 1):
+        return {}["width"]
+
+    monkeypatch.setitem(BACKBONES._listed, "broken", [("zoo_acme:broken", "zoo-acme")])
+    monkeypatch.setitem(BACKBONES._registered, "broken", broken)
+
+
+def test_a_strangers_part_that_fails_is_named_with_its_distribution(acme):
+    with pytest.raises(ZooError, match=r"^backbone 'broken' of zoo-acme failed: KeyError: 'width'"):
+        BACKBONES.build({"name": "broken"}, 1)
+    with pytest.raises(ZooError, match=r"^backbone 'broken' of zoo-acme takes no 'widht'; did you"):
+        BACKBONES.build({"name": "broken", "widht": 1}, 1)
+    with pytest.raises(ZooError, match=r"^backbone 'broken' of zoo-acme: too many positional arg"):
+        BACKBONES.build({"name": "broken"}, 1, 2)

@@ -53,6 +53,11 @@ class Registry:
             return "registered at run time"
         return " and ".join(owner for _, owner in self._listed[name])
 
+    def title(self, name: str) -> str:
+        """A part as messages call it: with its distribution where that is not zoo."""
+        owner = f" of {self.origin(name)}" if name in self._listed else ""
+        return f"{self.kind} {name!r}{owner.removesuffix(' of zoo')}"
+
     def __contains__(self, name: str) -> bool:
         return name in self._registered or name in self._listed
 
@@ -126,15 +131,22 @@ class Registry:
 
         Raises:
             ZooError: no such part, a key that it does not take, one that it needs and misses, or a
-                value of another type than its annotation.
+                value of another type than its annotation; or a third party's part raises anything.
         """
         check_mapping(self.kind, cfg)
         if "name" not in cfg:
             raise ZooError(f"a {self.kind} needs a `name`; {nearest('', self.names())}")
         part = self[cfg["name"]]
         keywords = {key: value for key, value in cfg.items() if key != "name"}
-        check_call(f"{self.kind} {cfg['name']!r}", part, args, keywords, context)
-        return part(*args, **context, **keywords)
+        title = self.title(cfg["name"])
+        check_call(title, part, args, keywords, context)
+        try:
+            return part(*args, **context, **keywords)
+        except Exception as error:
+            if isinstance(error, ZooError) or self.origin(cfg["name"]) == "zoo":
+                raise
+            reason = next(iter(str(error).splitlines()), "")
+            raise ZooError(f"{title} failed: {type(error).__name__}: {reason}") from error
 
 
 LAYERS = Registry("layer", "zoo.layer")
