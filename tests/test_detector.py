@@ -10,7 +10,7 @@ import zoo
 from zoo import config
 from zoo.detector import Detector
 from zoo.errors import ZooError
-from zoo.registry import BACKBONES, LOSSES
+from zoo.registry import BACKBONES, LOSSES, NMS
 
 
 @pytest.fixture(scope="module")
@@ -282,3 +282,58 @@ def test_a_strangers_loss_with_other_parts_is_told_so(tiny, loss, sentence):
         detector.compile(optimizer="sgd")
         with pytest.raises(ZooError, match=sentence):
             detector.train_on_batch(*training_batch())
+
+
+def gives(result):
+    """An NMS of a stranger that gives what `result` makes of boxes and scores."""
+
+    def nms(boxes, scores, *, score_threshold: float = 0.25, max_detections: int = 3):
+        return result(boxes, scores)
+
+    return nms
+
+
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        ({"iou_threshold": 3}, r"nms iou_threshold=3: must be in \[0, 1\]"),
+        ({"iou_treshold": 0.3}, "nms 'greedynms' takes no 'iou_treshold'; did you mean .*"),
+        ({"max_detections": 0}, "nms max_detections=0: must be a whole number, at least 1"),
+    ],
+)
+def test_an_nms_that_cannot_be_is_one_sentence_before_any_picture(tiny, limits, sentence):
+    with pytest.raises(ZooError, match=f"^{sentence}$"):
+        tiny.predictor(name="greedynms", **limits)
+
+
+@pytest.mark.parametrize(
+    ("result", "given"),
+    [
+        pytest.param(lambda boxes, scores: None, "a NoneType", id="nothing"),
+        pytest.param(lambda boxes, scores: (boxes, scores), "a tuple", id="a pair"),
+        pytest.param(lambda boxes, scores: {"boxes": boxes}, "{'boxes': .*}", id="one of five"),
+        pytest.param(
+            lambda boxes, scores: dict.fromkeys(["scores", "classes", "count"], boxes[..., 0]),
+            "{.*'count': .*}", id="a count for each box",
+        ),
+    ],
+)  # fmt: skip
+def test_a_strangers_nms_that_gives_something_else_is_told_the_contract(tiny, result, given):
+    with (
+        NMS.temporarily("strange", gives(result)),
+        pytest.raises(
+            ZooError, match=f"^nms 'strange' gives {given} for one image, not boxes .*k$"
+        ),
+    ):
+        tiny.predictor(name="strange")
+
+
+def test_a_strangers_nms_decides_how_many_it_keeps(tiny):
+    def five(boxes, scores, *, score_threshold: float = 0.25):
+        count = keras.ops.zeros_like(boxes[:, 0, 0], dtype="int32")
+        classes = keras.ops.zeros_like(boxes[:, :5, 0], dtype="int32")
+        best = {"boxes": boxes[:, :5], "scores": scores[:, :5, 0], "classes": classes}
+        return {**best, "count": count, "candidates": count}
+
+    with NMS.temporarily("five", five):
+        assert tiny.predictor(name="five").output["boxes"].shape == (None, 5, 4)

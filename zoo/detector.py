@@ -284,6 +284,9 @@ class DecodeAndSuppress(keras.layers.Layer):
         head: plain config of the head.
         num_classes: classes of the head.
         nms: plain config of the NMS part.
+
+    Raises:
+        ZooError: the NMS does not take its config, or does not give what an NMS gives.
     """
 
     def __init__(
@@ -297,6 +300,7 @@ class DecodeAndSuppress(keras.layers.Layer):
         }
         self._head = building.build("head", head, num_classes=num_classes)
         self._run = xla(self._detect)
+        self._given = _given_by(self.settings["nms"], num_classes)
 
     def _detect(self, predictions: Any, *window: Any) -> Any:
         boxes, scores = self._head.decode(predictions)
@@ -312,16 +316,48 @@ class DecodeAndSuppress(keras.layers.Layer):
         self, predictions: dict[str, Any], window: Any = None
     ) -> dict[str, Any]:
         """Shapes of the detections; the batch stays open."""
-        kept = NMS.settings(self.settings["nms"]).get("max_detections")
         batch = next(iter(predictions.values())).shape[0]
         return {
-            "boxes": keras.KerasTensor((batch, kept, 4), "float32"),
-            "scores": keras.KerasTensor((batch, kept), "float32"),
-            "classes": keras.KerasTensor((batch, kept), "int32"),
-            "count": keras.KerasTensor((batch,), "int32"),
-            "candidates": keras.KerasTensor((batch,), "int32"),
+            key: keras.KerasTensor((batch, *spec.shape[1:]), spec.dtype)
+            for key, spec in self._given.items()
         }
 
     def get_config(self) -> dict[str, Any]:
         """Keyword arguments that make this layer again."""
         return {**super().get_config(), **self.settings}
+
+
+class _Suppress(keras.Operation):
+    """An NMS by itself, to be traced without data."""
+
+    def __init__(self, cfg: Mapping[str, Any]):
+        super().__init__()
+        self._cfg = cfg
+
+    def call(self, boxes: Any, scores: Any) -> Any:
+        return building.build("nms", self._cfg, boxes, scores)
+
+
+def _given_by(cfg: Mapping[str, Any], classes: int) -> dict[str, Any]:
+    """What the NMS of a config gives for one image, as specs.
+
+    Raises:
+        ZooError: it does not take its config, or does not give what an NMS gives.
+    """
+    count = 22743  # boxes of yolov4 at 608²: an NMS that takes the best of so many finds them
+    boxes, scores = keras.KerasTensor((1, count, 4)), keras.KerasTensor((1, count, classes))
+    try:
+        given = _Suppress(cfg).compute_output_spec(boxes, scores)
+    except ZooError as error:
+        raise error.__context__ or error from None  # as it was before Keras explained it
+    shapes: Any = f"a {type(given).__name__}"
+    if isinstance(given, Mapping):
+        shapes = {key: getattr(spec, "shape", spec) for key, spec in given.items()}
+        k = (shapes.get("scores") or (None,))[-1]
+        one = {"boxes": (1, k, 4), "count": (1,), "candidates": (1,)}
+        if k is not None and shapes == {**one, "scores": (1, k), "classes": (1, k)}:
+            return dict(given)
+    raise ZooError(
+        f"{NMS.title(cfg['name'])} gives {shapes} for one image, not boxes (1, k, 4), scores "
+        "(1, k), classes (1, k), count (1,) and candidates (1,) with a fixed k"
+    )

@@ -14,6 +14,10 @@ class ZooError(ValueError):
     Commands print it without a traceback and exit with status 2.
     """
 
+    #: By this Keras knows an error to which it has nothing to add: otherwise one that passes a
+    #: layer comes out as a page about what the layer was called with.
+    _keras_call_info_injected = True
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Suggest the known names closest to `name`, as the tail of an error message."""
