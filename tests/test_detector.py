@@ -223,8 +223,12 @@ def test_a_folder_that_may_not_be_read_is_named(tiny, tmp_path, monkeypatch):
         pytest.param(lambda images: {"P5": keras.layers.Conv2D(8, 1, strides=32)(images)},
                      "the neck asks for level 'P4', which what is before it does not give; there "
                      "are: P5", id="too few levels"),
-        pytest.param(lambda images: [images], "the backbone gives a list, not levels by name",
+        pytest.param(lambda images: [images], "backbone 'strange' gives a list, not levels by name",
                      id="a list"),
+        pytest.param(lambda images: {level: keras.layers.Conv2D(8, 1, strides=16)(images)
+                                     for level in ("P4", "P5")},
+                     r"backbone 'strange' gives level 'P5' as \(1, 4, 4, 8\) for images of 64×64, "
+                     "not of stride 32", id="another stride"),
     ],
 )  # fmt: skip
 def test_a_strangers_backbone_without_the_levels_is_told_so(tiny, part, sentence):
@@ -337,3 +341,70 @@ def test_a_strangers_nms_decides_how_many_it_keeps(tiny):
 
     with NMS.temporarily("five", five):
         assert tiny.predictor(name="five").output["boxes"].shape == (None, 5, 4)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("loss", "mse"),
+        ("metrics", ["accuracy"]),
+        ("weighted_metrics", ["accuracy"]),
+        ("loss_weights", [1.0]),
+    ],
+)
+def test_keras_losses_and_metrics_are_refused_and_not_left_unused(tiny, key, value):
+    with pytest.raises(ZooError, match=rf"^compile\({key}=.*: a detector's loss comes with it, "):
+        tiny.compile("sgd", **{key: value})
+
+
+def test_keras_itself_loads_a_compiled_detector_with_its_optimizer(tmp_path):
+    detector = zoo.build("yolov4_tiny", ["a"])
+    detector.compile(keras.optimizers.SGD(0.125, momentum=0.5), jit_compile=False)
+    detector.optimizer.build(detector.trainable_variables)
+    detector.save(tmp_path / "compiled.keras")
+    loaded = keras.saving.load_model(tmp_path / "compiled.keras")
+    assert float(loaded.optimizer.learning_rate) == 0.125
+    assert len(loaded.optimizer.variables) == len(detector.optimizer.variables)
+    assert not loaded.jit_compile
+
+
+BOXES, CLASSES = np.zeros((2, 5, 4), "float32"), np.zeros((2, 5), "int32")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        pytest.param({"y": None}, "y is None, not", id="none"),
+        pytest.param({"y": (BOXES, CLASSES)}, "y is a (tuple|list), not", id="a pair"),
+        pytest.param({"y": {"box": BOXES, "classes": CLASSES}},
+                     r"y is {'box': \(.*5, 4\), 'classes': .*}, not", id="another key"),
+        pytest.param({"y": {"boxes": BOXES[:, 0], "classes": CLASSES[:, 0]}},
+                     r"y is {.*}, not {'boxes': \(batch, n, 4\)", id="one box an image"),
+        pytest.param({"y": {"boxes": BOXES, "classes": CLASSES[:, :3]}},
+                     r"y is {.*}, not {'boxes': \(batch, n, 4\)", id="fewer classes than boxes"),
+        pytest.param({"sample_weight": np.ones(2)}, "sample_weight and class_weight: a detector's",
+                     id="weights of samples"),
+        pytest.param({"x": np.zeros((2, 64, 72, 3), "float32")},
+                     r"images \(.*64, 72, 3\): height and width must be multiples of 32 for",
+                     id="odd sides"),
+    ],
+)  # fmt: skip
+def test_what_a_detector_cannot_train_on_is_one_sentence(tiny, options, sentence):
+    images, truth = training_batch()
+    tiny.compile(optimizer="sgd")
+    with pytest.raises(ZooError, match=f"^{sentence}"):
+        tiny.fit(**{"x": images, "y": truth, "verbose": 0, "batch_size": 2, **options})
+
+
+class Columns(Distances):
+    def __call__(self, truth, predictions):
+        parts = super().__call__(truth, predictions)
+        return {**parts, "dfl": parts["dfl"][:, None]}
+
+
+def test_a_strangers_loss_gives_a_number_for_each_image(tiny):
+    with LOSSES.temporarily("columns", Columns):
+        detector = Detector({**tiny.cfg, "loss": {"name": "columns"}}, ["a"])
+        detector.compile(optimizer="sgd")
+        with pytest.raises(ZooError, match=r"^loss 'columns' gives dfl of shape \(2, 1\)"):
+            detector.train_on_batch(*training_batch())

@@ -17,7 +17,7 @@ from zoo.ops.compile import xla
 from zoo.ops.images import in_unit_range
 from zoo.ops.levels import stride
 from zoo.ops.replicas import replicas, whole_batch
-from zoo.registry import BACKBONES, NECKS, NMS
+from zoo.registry import BACKBONES, HEADS, NECKS, NMS
 
 if TYPE_CHECKING:
     import supervision
@@ -27,6 +27,8 @@ PARTS = ("backbone", "neck", "head")
 THRESHOLDS = ("score_threshold", "iou_threshold")
 #: Of a loss that does not say otherwise by an attribute `parts`.
 LOSS_PARTS = ("box", "objectness", "class")
+#: Arguments of Keras' `compile` that a detector has no use for.
+OF_ITS_OWN = ("loss", "loss_weights", "metrics", "weighted_metrics")
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -54,7 +56,8 @@ class Detector(keras.Model):
         with folded() if cfg.get("folded") else contextlib.nullcontext():
             backbone = backbone_of(images, cfg["backbone"])
             neck = _submodel("neck", backbone.output, NECKS, cfg["neck"])
-            predict = _wrap("head", neck.output, head)
+            predict = _wrap("head", neck.output, head, HEADS, cfg["head"])
+        _check_strides(backbone, neck, cfg)
         kwargs.setdefault("name", str(cfg.get("name", "detector")))
         super().__init__(images, predict(neck(backbone(images))), **kwargs)
         self.cfg = cfg
@@ -73,10 +76,50 @@ class Detector(keras.Model):
         self._predictors: dict[str, keras.Model] = {}
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        """Raw predictions of images, float in [0, 1] or uint8."""
+        """Raw predictions of images, float in [0, 1] or uint8.
+
+        Raises:
+            ZooError: a side is no multiple of `stride`.
+        """
+        shape = tuple(inputs.shape)
+        if any(side is not None and side % self.stride for side in shape[1:3]):
+            raise ZooError(
+                f"images {shape}: height and width must be multiples of {self.stride} for "
+                f"{self.name}; resize or pad them"
+            )
         return super().call(in_unit_range(inputs), training=training, mask=mask)
 
     # === Training ===
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        **options: Any,
+    ) -> None:
+        """As Keras' `compile`, of which a detector takes all but loss and metrics.
+
+        Raises:
+            ZooError: one of these is given.
+        """
+        for key, value in zip(
+            OF_ITS_OWN, (loss, loss_weights, metrics, weighted_metrics), strict=True
+        ):
+            if value is not None:
+                raise ZooError(
+                    f"compile({key}={value!r}): a detector's loss comes with it, by `loss` in its "
+                    "config, and so do its metrics; leave it out"
+                )
+        super().compile(optimizer=optimizer, **options)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """The inverse of `get_compile_config`, as Keras has it for a `compile` of its own."""
+        options = keras.saving.deserialize_keras_object(config)
+        self.compile(**{key: options[key] for key in options if key not in OF_ITS_OWN})
+        self.optimizer.build(self.trainable_variables)
 
     def compute_loss(
         self,
@@ -95,12 +138,16 @@ class Detector(keras.Model):
             x: the images; not used.
             y: `{"boxes": (batch, n, 4) xyxy in input pixels, "classes": (batch, n), −1 = padding}`.
             y_pred: raw predictions.
-            sample_weight: not used.
+            sample_weight: None.
             training: not used.
 
         Raises:
-            ZooError: the config has no loss, or it gives other parts than it says.
+            ZooError: the config has no loss, it gives other parts than it says, `y` is not of this
+                form, or there are weights of samples.
         """
+        _check_truth(y)
+        if sample_weight is not None:
+            raise ZooError("sample_weight and class_weight: a detector's loss takes none")
         if self._loss_of is None:
             raise ZooError(
                 f"model {self.name!r} has no loss in its config; add `loss: {{name: …}}`"
@@ -114,6 +161,12 @@ class Detector(keras.Model):
                 f"loss {self.cfg['loss']['name']!r} gives {given} where the parts "
                 f"{', '.join(self._part_means)} are expected; its attribute `parts` names them"
             )
+        for part, values in parts.items():
+            if len(values.shape) != 1:  # would be spread over the others
+                raise ZooError(
+                    f"loss {self.cfg['loss']['name']!r} gives {part} of shape "
+                    f"{tuple(values.shape)} where one number for each image is expected"
+                )
         total = sum(parts.values())
         for part, values in parts.items():
             self._part_means[part].update_state(values)
@@ -222,6 +275,26 @@ class Detector(keras.Model):
         return cls(**config)
 
 
+def _check_truth(y: Any) -> None:
+    """Refuse what is no ground truth, by what is known before anything runs.
+
+    Raises:
+        ZooError: keys are missing, or shapes are not (batch, n, 4) and (batch, n).
+    """
+    given: Any = "None" if y is None else f"a {type(y).__name__}"
+    if isinstance(y, Mapping):
+        given = {key: tuple(getattr(value, "shape", ())) for key, value in y.items()}
+        match given:
+            case {"boxes": (*rows, 4), "classes": (*_,) as classes} if len(rows) == 2:
+                if len(classes) == 2 and all(
+                    a == b or None in (a, b) for a, b in zip(rows, classes, strict=True)
+                ):
+                    return
+    raise ZooError(
+        f"y is {given}, not {{'boxes': (batch, n, 4) xyxy in pixels, 'classes': (batch, n)}}"
+    )
+
+
 def backbone_of(images: Any, cfg: Mapping[str, Any]) -> keras.Model:
     """The backbone that a config describes, as a model called `backbone` on inputs like `images`.
 
@@ -232,11 +305,24 @@ def backbone_of(images: Any, cfg: Mapping[str, Any]) -> keras.Model:
 
 
 def _submodel(kind: str, inputs: Any, registry: Any, cfg: Mapping[str, Any]) -> keras.Model:
-    return _wrap(kind, inputs, lambda features: registry.build(cfg, features))
+    return _wrap(kind, inputs, lambda features: registry.build(cfg, features), registry, cfg)
 
 
-def _wrap(name: str, upstream: Any, part: Callable[[Any], dict[str, Any]]) -> keras.Model:
+def _wrap(
+    name: str,
+    upstream: Any,
+    part: Callable[[Any], dict[str, Any]],
+    registry: Any,
+    cfg: Mapping[str, Any],
+) -> keras.Model:
     """A model called `name` of `part` on fresh inputs like `upstream`'s.
+
+    Args:
+        name: of the model, and the kind of the part.
+        upstream: an input of images, or a pyramid.
+        part: of such inputs.
+        registry: where the part is from.
+        cfg: its config.
 
     Raises:
         ZooError: the part gives no levels, or asks for one that is not there.
@@ -253,7 +339,10 @@ def _wrap(name: str, upstream: Any, part: Callable[[Any], dict[str, Any]]) -> ke
         outputs = part(inputs)
     if not isinstance(outputs, Mapping) or not outputs:
         given = f"a {type(outputs).__name__}"
-        raise ZooError(f'the {name} gives {given}, not levels by name, as {{"P5": features}}')
+        raise ZooError(
+            f"{registry.title(cfg['name'])} gives {given}, not levels by name, as "
+            '{"P5": features}'
+        )
     return keras.Model(inputs, dict(outputs), name=name)
 
 
@@ -269,6 +358,25 @@ class Levels(dict[str, Any]):
             f"the {self.part} asks for level {level!r}, which what is before it does not give; "
             f"there are: {', '.join(self)}"
         )
+
+
+def _check_strides(backbone: keras.Model, neck: keras.Model, cfg: Mapping[str, Any]) -> None:
+    """Refuse levels that are not of the stride that their name says.
+
+    Raises:
+        ZooError: names the part, the level and both strides.
+    """
+    side = 2 * _coarsest(backbone.output, neck.output)
+    levels: Any = keras.KerasTensor((1, side, side, 3))
+    for part, registry in ((backbone, BACKBONES), (neck, NECKS)):
+        levels = part.compute_output_spec(levels)
+        for level, spec in levels.items():
+            if tuple(spec.shape[1:3]) != (side // stride(level),) * 2:
+                raise ZooError(
+                    f"{registry.title(cfg[part.name]['name'])} gives level {level!r} as "
+                    f"{tuple(spec.shape)} for images of {side}×{side}, not of stride "
+                    f"{stride(level)}; level 'Pn' has stride 2ⁿ"
+                )
 
 
 def _coarsest(*pyramids: Mapping[str, Any]) -> int:
