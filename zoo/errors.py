@@ -34,5 +34,6 @@ def check_whole(key: str, value: Any, *, least: int) -> None:
     Raises:
         ZooError: names the key, its value and what fits.
     """
-    if not isinstance(value, Integral) or int(value) < least:
+    # True is no number here, though Python has it as 1.
+    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
         raise ZooError(f"{key}={value}: must be a whole number, at least {least}")

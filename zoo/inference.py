@@ -72,7 +72,7 @@ def detect(
     for key, value in limits.items():
         # NaN is in no range.
         if not isinstance(value, int | float | np.floating) or not 0 <= value <= 1:
-            raise ZooError(f"{key}={value}: a number from 0 to 1, as 0.25")
+            raise ZooError(f"{key}={value!r}: a number from 0 to 1, as 0.25")
     if batch_size is None:
         batch_size = int(getattr(detector, "batch_size", 1))
     check_whole("batch_size", batch_size, least=1)
@@ -179,6 +179,19 @@ def to_detections(
     )
 
 
+def _remedy(array: np.ndarray) -> str:
+    """What makes an RGB uint8 picture of an array, where that is known, as the tail of an error."""
+    if 0 in array.shape:
+        return ""
+    if array.dtype.kind == "f":
+        return "; of floats in [0, 1] (255 * image).round().astype('uint8')"
+    if array.ndim == 4:
+        return "; of a batch give list(images)"
+    if array.ndim == 2 or array.shape[-1:] == (1,):
+        return "; of gray np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)"
+    return "; of RGBA image[..., :3]" if array.shape[-1:] == (4,) else ""
+
+
 def pictures(source: Any) -> list[tuple[str, Path | np.ndarray]]:
     """The pictures that `source` names, sorted within a folder or a pattern, each with a name.
 
@@ -190,6 +203,7 @@ def pictures(source: Any) -> list[tuple[str, Path | np.ndarray]]:
         if source.dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
             raise ZooError(
                 f"an image array is uint8 (height, width, 3), not {source.dtype} {shape}"
+                f"{_remedy(source)}"
             )
         return [("array", source)]
     if isinstance(source, list | tuple):
