@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, is_zipfile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import keras
 
@@ -15,6 +16,7 @@ from zoo.darknet.classifier import Classifier
 from zoo.darknet.file import replacing
 from zoo.detector import Detector
 from zoo.errors import ZooError
+from zoo.registry import KINDS
 from zoo.runs import checkpoint
 
 
@@ -25,7 +27,7 @@ def load_saved(path: Path) -> Any:
     that of a backbone trained alone a `zoo.classifier.BackboneClassifier`.
 
     Raises:
-        ZooError: nothing is there, or it is not a detector.
+        ZooError: nothing is there, it is not a detector, or a plugin that it needs is absent.
     """
     path = checkpoint(path)
     if path.suffix == ".keras" and path.is_file() and not is_zipfile(path):
@@ -33,11 +35,32 @@ def load_saved(path: Path) -> Any:
     try:
         detector = keras.saving.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError, BadZipFile) as error:
+        _check_plugins(path)
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ZooError(f"{path} is not a detector saved by zoo: {reason}") from error
     if not isinstance(detector, Detector | Classifier | BackboneClassifier):
         raise ZooError(f"{path} holds a {type(detector).__name__}, not a zoo detector")
     return detector
+
+
+def _check_plugins(path: Path) -> None:
+    """Refuse a file that does not load because nobody provides one of its parts.
+
+    Raises:
+        ZooError: names the part.
+    """
+    try:
+        with ZipFile(path) as archive:
+            cfg = json.loads(archive.read("config.json"))["config"]["model"]
+        needed = {kind: part["name"] for kind, part in cfg.items() if kind in KINDS}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, BadZipFile):
+        return  # no detector's: there is a better reason
+    for kind, name in needed.items():
+        if name not in KINDS[kind]:
+            raise ZooError(
+                f"{path} needs {kind} {name!r}, which no installed package provides; install its "
+                "plugin"
+            )
 
 
 def save(model: keras.Model, path: Path) -> None:
