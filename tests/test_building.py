@@ -74,3 +74,28 @@ def test_a_value_in_place_of_a_part_is_refused():
 def test_a_target_in_place_of_a_part_that_zoo_feeds_is_refused():
     with pytest.raises(ZooError, match="a loss has a `name`, not a `_target_`; there are: scaled"):
         building.build("loss", {"_target_": "keras.optimizers.SGD"}, object())
+
+
+def test_a_file_of_no_known_format_is_not_taken_for_a_preset(tmp_path):
+    (tmp_path / "a.acme").write_text("")
+    with pytest.raises(ZooError, match=r"a\.acme is of no known format; load takes .*onnx"):
+        zoo.load(tmp_path / "a.acme")
+    with pytest.raises(ZooError, match=r"no file .*/b\.acme, nor a preset"):
+        zoo.load(str(tmp_path / "b.acme"))
+    with pytest.raises(ZooError, match=r"no preset 'yolo4'; did you mean yolov4"):
+        zoo.load("yolo4")
+
+
+@pytest.mark.parametrize(
+    ("model", "names", "overrides", "sentence"),
+    [
+        ({"bakcbone": {}}, ["a"], [], "a model has no key 'bakcbone'; did you mean backbone"),
+        ({"head": {}, "neck": {}}, ["a"], [], "config lacks backbone, nms, image_size; see"),
+        ("yolov4_tiny", ["a"], "model/nms=soft", r"overrides='model/nms=soft': must be a list"),
+        ("yolov4_tiny", ["a", 5], [], "zoo.build: class 1 is called 5; give it a name"),
+        ("yolov4_tiny", ["a", "a"], [], "zoo.build: several classes are called 'a'"),
+    ],
+)
+def test_what_build_cannot_take_is_one_sentence(model, names, overrides, sentence):
+    with pytest.raises(ZooError, match=sentence):
+        zoo.build(model, names, overrides)

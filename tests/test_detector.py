@@ -140,6 +140,21 @@ def test_a_foreign_archive_is_one_clear_error(tmp_path, content, sentence):
         zoo.load(tmp_path / "x.keras")
 
 
+def test_a_saved_detector_names_the_plugin_that_it_misses(tiny, tmp_path):
+    with NMS.temporarily("acme_nms", NMS["greedynms"]):
+        cfg = {**tiny.cfg, "nms": {"name": "acme_nms"}}
+        with BACKBONES.temporarily("acme_backbone", BACKBONES[tiny.cfg["backbone"]["name"]]):
+            cfg["backbone"] = {**tiny.cfg["backbone"], "name": "acme_backbone"}
+            Detector(cfg, ["a"]).save(tmp_path / "acme.keras")
+        with pytest.raises(ZooError, match=r"acme.keras needs backbone 'acme_backbone', which"):
+            zoo.load(tmp_path / "acme.keras")
+
+
+def test_the_config_that_a_detector_gives_away_is_not_its_own(tiny):
+    tiny.get_config()["model"]["nms"]["name"] = "other"
+    assert tiny.cfg["nms"]["name"] != "other"
+
+
 def test_a_missing_archive_and_an_empty_run_are_named(tmp_path):
     with pytest.raises(ZooError, match="no file"):
         zoo.load(tmp_path / "none.keras")
@@ -183,8 +198,9 @@ def test_a_size_is_one_or_two_whole_numbers(tiny, size):
     [
         pytest.param({"score_threshold": 25}, "score_threshold=25: a number from 0", id="percent"),
         pytest.param({"score_threshold": float("nan")}, "score_threshold=nan", id="NaN"),
-        pytest.param({"iou_threshold": "high"}, "iou_threshold=high: a number", id="word"),
+        pytest.param({"iou_threshold": "high"}, "iou_threshold='high': a number", id="word"),
         pytest.param({"batch_size": -1}, "batch_size=-1: must be a whole", id="negative batch"),
+        pytest.param({"batch_size": True}, "batch_size=True: must be a whole", id="yes"),
         pytest.param({"batch_size": 0}, "batch_size=0: must be a whole number", id="empty batch"),
     ],
 )
@@ -199,6 +215,10 @@ def test_options_of_detection_are_within_their_ranges(tiny, options, sentence):
         pytest.param(None, "source is a NoneType; give a file", id="nothing"),
         pytest.param(b"a.jpg", "source is a bytes", id="bytes"),
         pytest.param([5], "source is a int", id="number in a list"),
+        pytest.param(np.zeros((9, 9, 3)), "float64 .*; of floats in .*255", id="floats"),
+        pytest.param(np.zeros((9, 9), "uint8"), "uint8 .*; of gray np.repeat", id="gray"),
+        pytest.param(np.zeros((9, 9, 4), "uint8"), "; of RGBA image", id="RGBA"),
+        pytest.param(np.zeros((2, 9, 9, 3), "uint8"), "; of a batch give list", id="a batch"),
         pytest.param(np.zeros((0, 9, 3), "uint8"), "an image array is", id="no pixels"),
         pytest.param("a" * 300, "source 'aaa.*File name too long", id="no possible name"),
     ],

@@ -85,6 +85,14 @@ def load(
         return load_saved(path)
     from zoo.cards import load as load_preset
 
+    if str(source) not in presets():
+        if path.exists():
+            raise ZooError(
+                f"{path} is of no known format; load takes .keras, .cfg or an exported file: "
+                f"{', '.join(parts('format'))}"
+            )
+        if path.suffix or len(path.parts) > 1:
+            raise ZooError(f"no file {path}, nor a preset of that name; zoo.presets() lists those")
     return load_preset(str(source))
 
 
@@ -101,15 +109,23 @@ def build(
         overrides: of that config, as on the command line: `["model/backbone=darknet53"]`.
 
     Raises:
-        ZooError: a name or a key does not exist, or `class_names` is no list of names.
+        ZooError: a name or a key does not exist or is missing, `class_names` is no list of
+            different names, or `overrides` no list.
     """
     if isinstance(class_names, str) or len(class_names) == 0:  # a string is its letters otherwise
         raise ZooError(f"class_names={class_names!r}: must be a list of names, one for each class")
+    if isinstance(overrides, str):
+        raise ZooError(f"overrides={overrides!r}: must be a list, as [{overrides!r}]")
     import_keras()
     from zoo import config
-    from zoo.detector import Detector
+    from zoo.data.lint import checked_names
+    from zoo.detector import KEYS, Detector
 
+    class_names = checked_names(class_names, "zoo.build")
     if not isinstance(model, str):
+        for key in model:
+            if key not in KEYS:
+                raise ZooError(f"a model has no key {key!r}; {nearest(key, KEYS)}")
         return Detector(model, class_names)
     composed = config.compose(f"model/{model}", list(overrides))
     return Detector(config.plain(composed)["model"], class_names)

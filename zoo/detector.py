@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import supervision
 
 PARTS = ("backbone", "neck", "head")
+#: Of a model's config: those that every one has, and all.
+NEEDED = (*PARTS, "nms", "image_size")
+KEYS = (*NEEDED, "loss", "resize", "folded", "name")
 #: Keys that mean the same to every kind of NMS that has them.
 THRESHOLDS = ("score_threshold", "iou_threshold")
 #: Of a loss that does not say otherwise by an attribute `parts`.
@@ -51,6 +54,8 @@ class Detector(keras.Model):
 
     def __init__(self, model: Mapping[str, Any], class_names: Sequence[str], **kwargs: Any):
         cfg = dict(model)
+        if missing := [key for key in NEEDED if key not in cfg]:
+            raise ZooError(f"the model's config lacks {', '.join(missing)}; see conf/model")
         head = building.build("head", cfg["head"], num_classes=len(class_names))
         images = keras.Input((None, None, 3), name="images")
         with folded() if cfg.get("folded") else contextlib.nullcontext():
@@ -267,12 +272,20 @@ class Detector(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """The config and the class names, from which the parts are built again."""
-        return {"model": self.cfg, "class_names": self.class_names, "name": self.name}
+        config = {"model": self.cfg, "class_names": self.class_names, "name": self.name}
+        return _copied(config)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Detector:
         """The inverse of `get_config`; weights come separately."""
         return cls(**config)
+
+
+def _copied(plain: Any) -> Any:
+    """A plain config anew; Keras' dictionaries would copy their model along with them."""
+    if isinstance(plain, Mapping):
+        return {key: _copied(value) for key, value in plain.items()}
+    return [_copied(value) for value in plain] if isinstance(plain, list) else plain
 
 
 def _check_truth(y: Any) -> None:
