@@ -12,12 +12,14 @@ import keras
 from zoo import building
 from zoo.errors import ZooError
 from zoo.layer.convolution import folded
+from zoo.nms.candidates import check_limits, check_numbers
 from zoo.ops.boxes import within
 from zoo.ops.compile import xla
 from zoo.ops.images import in_unit_range
 from zoo.ops.levels import stride
 from zoo.ops.replicas import replicas, whole_batch
 from zoo.registry import BACKBONES, HEADS, NECKS, NMS
+from zoo.signature import check_call
 
 if TYPE_CHECKING:
     import supervision
@@ -463,8 +465,21 @@ def _given_by(cfg: Mapping[str, Any], classes: int) -> dict[str, Any]:
     """What the NMS of a config gives for one image, as specs.
 
     Raises:
-        ZooError: it does not take its config, or does not give what an NMS gives.
+        ZooError: one of somebody else does not take its config, or does not give what an NMS gives.
     """
+    if NMS.origin(cfg["name"]) == "zoo":  # it keeps the contract; tracing takes half a second
+        keywords = {key: value for key, value in cfg.items() if key != "name"}
+        check_call(NMS.title(cfg["name"]), NMS[cfg["name"]], (None, None), keywords, {})
+        check_limits(**{key: keywords.get(key) for key in ("max_candidates", "max_detections")})
+        check_numbers(**{key: keywords.get(key) for key in THRESHOLDS})
+        k = NMS.settings(cfg).get("max_detections")
+        return {
+            "boxes": keras.KerasTensor((1, k, 4), "float32"),
+            "scores": keras.KerasTensor((1, k), "float32"),
+            "classes": keras.KerasTensor((1, k), "int32"),
+            "count": keras.KerasTensor((1,), "int32"),
+            "candidates": keras.KerasTensor((1,), "int32"),
+        }
     count = 22743  # boxes of yolov4 at 608²: an NMS that takes the best of so many finds them
     boxes, scores = keras.KerasTensor((1, count, 4)), keras.KerasTensor((1, count, classes))
     try:
