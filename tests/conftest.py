@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import zoo  # noqa: F401  before any test imports Keras: it says how TensorFlow starts
+
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
