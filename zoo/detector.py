@@ -160,21 +160,8 @@ class Detector(keras.Model):
                 f"model {self.name!r} has no loss in its config; add `loss: {{name: …}}`"
             )
         if self._compiled_loss is None:
-            self._compiled_loss = xla(self._loss_of)
-        parts = self._compiled_loss(whole_batch(y), whole_batch(y_pred))
-        if not isinstance(parts, Mapping) or parts.keys() != self._part_means.keys():
-            given = ", ".join(parts) if isinstance(parts, Mapping) else f"a {type(parts).__name__}"
-            raise ZooError(
-                f"loss {self.cfg['loss']['name']!r} gives {given} where the parts "
-                f"{', '.join(self._part_means)} are expected; its attribute `parts` names them"
-            )
-        for part, values in parts.items():
-            if len(values.shape) != 1:  # would be spread over the others
-                raise ZooError(
-                    f"loss {self.cfg['loss']['name']!r} gives {part} of shape "
-                    f"{tuple(values.shape)} where one number for each image is expected"
-                )
-        total = sum(parts.values())
+            self._compiled_loss = xla(self._total_and_parts)
+        total, parts = self._compiled_loss(whole_batch(y), whole_batch(y_pred))
         for part, values in parts.items():
             self._part_means[part].update_state(values)
         loss = keras.ops.mean(total)
@@ -182,6 +169,31 @@ class Detector(keras.Model):
             loss = loss + keras.ops.cast(regularisation, loss.dtype)
         self._loss_mean.update_state(loss)
         return loss / replicas()
+
+    def _total_and_parts(self, truth: Any, predictions: Any) -> tuple[Any, dict[str, Any]]:
+        """The loss of each image, and its parts.
+
+        They are added up here, inside of what XLA compiles: TensorFlow's graph adds three tensors
+        in an order that depends on which of them it finds in use.
+
+        Raises:
+            ZooError: the loss gives other parts than it says, or not one number for each image.
+        """
+        parts = self._loss_of(truth, predictions) if self._loss_of else {}
+        name = self.cfg["loss"]["name"]
+        if not isinstance(parts, Mapping) or parts.keys() != self._part_means.keys():
+            given = ", ".join(parts) if isinstance(parts, Mapping) else f"a {type(parts).__name__}"
+            raise ZooError(
+                f"loss {name!r} gives {given} where the parts {', '.join(self._part_means)} are "
+                "expected; its attribute `parts` names them"
+            )
+        for part, values in parts.items():
+            if len(values.shape) != 1:  # would be spread over the others
+                raise ZooError(
+                    f"loss {name!r} gives {part} of shape {tuple(values.shape)} where one number "
+                    "for each image is expected"
+                )
+        return sum(parts.values()), dict(parts)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

@@ -21,6 +21,35 @@ def test_two_steps_by_hand():
         assert float(kernel.value) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("subdivisions", [None, 2])
+def test_terms_are_added_in_one_order_whatever_else_reads_them(subdivisions):
+    """momentum·v + (gradient + decay·w): a fifth to a third of the bits tell another order."""
+    rng, f = np.random.default_rng(0), np.float32
+    weights, *gradients = rng.normal(size=(3, 20_000)).astype("float32")
+    kernel = variable("kernel", weights)
+    optimizer = SGD(0.1, 0.9, weight_decay=0.0005, gradient_accumulation_steps=subdivisions)
+    optimizer.build([kernel])
+
+    def update(gradient):
+        gradient = gradient * 0.5
+        optimizer.apply([gradient], [kernel])
+        return gradient  # so that it is in use when it is added
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        update = tf.function(update)
+    velocity = np.zeros_like(weights)
+    for gradient in gradients:
+        velocity = f(0.9) * velocity + (gradient * f(0.5) + f(0.0005) * kernel.numpy())
+        for _ in range(subdivisions or 1):
+            update(keras.ops.convert_to_tensor(gradient))
+    found = keras.ops.convert_to_numpy(optimizer.velocities[0])
+    if keras.backend.backend() == "tensorflow":
+        np.testing.assert_array_equal(found, velocity)
+    np.testing.assert_allclose(found, velocity, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["bias", "beta", "gamma"])
 def test_only_kernels_decay(name):
     parameter = variable(name, 1.0)

@@ -84,9 +84,11 @@ class SGD(keras.optimizers.Optimizer):
             gradient = gradient + self.kernel_decay * variable
         if self._biases[index] and self.bias_warmup is not None:
             rate = rate + self.bias_warmup * (1 - self._warmed())
-        moved = momentum * velocity + gradient
-        self.assign(velocity, moved)
-        along = gradient + momentum * moved if self.nesterov else moved
+        # One after the other: a sum of three TensorFlow adds in an order that depends on which of
+        # them it finds in use, and so on the timing of its threads.
+        self.assign(velocity, momentum * velocity)
+        self.assign_add(velocity, gradient)
+        along = gradient + momentum * velocity if self.nesterov else velocity
         self.assign_sub(variable, rate * along)
 
     def _momentum(self) -> Any:
