@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from rich.table import Table
 
 from zoo.config import command, override, plain
-from zoo.errors import ZooError
+from zoo.errors import ZooError, check_whole
 from zoo.evaluation.report import plain_console
 
 VERSION = 1
@@ -53,9 +53,9 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     Raises:
         ZooError: names the key, its value and what fits.
     """
-    from zoo.training.settings import check_number, check_seed, is_number
+    from zoo.training.settings import check_seed, is_number
 
-    check_number("seeds", settings["seeds"], least=1)
+    check_whole("seeds", settings["seeds"], least=1)
     if settings["seed"] is not None:
         check_seed("seed", settings["seed"])
     tolerance = settings["tolerance"]

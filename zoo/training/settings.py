@@ -38,10 +38,10 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
     values = {**cfg, **below}
     for key, least in WHOLE.items():
         if key in values:
-            check_number(key, values[key], least=least)
+            check_whole(key, values[key], least=least)
     for key in WHOLE_OR_NULL:
         if values.get(key) is not None:
-            check_number(key, values[key], least=1)
+            check_whole(key, values[key], least=1)
     check_seed("seed", values["seed"])
     for key in SHARES:
         value = values.get(key)
@@ -70,20 +70,9 @@ def check_seed(key: str, value: Any) -> None:
     Raises:
         ZooError: it is no whole number from 0 to `GREATEST_SEED`.
     """
-    check_number(key, value, least=0)
+    check_whole(key, value, least=0)
     if value > GREATEST_SEED:
         raise ZooError(f"{key}={value}: must be at most {GREATEST_SEED}")
-
-
-def check_number(key: str, value: Any, *, least: int) -> None:
-    """`check_whole`, for which `true` would be 1.
-
-    Raises:
-        ZooError: it is true or false, no whole number, or too small.
-    """
-    if isinstance(value, bool):
-        raise ZooError(f"{key}={value}: must be a whole number, at least {least}")
-    check_whole(key, value, least=least)
 
 
 def is_number(value: Any) -> bool:
