@@ -19,6 +19,10 @@ class ZooError(ValueError):
     _keras_call_info_injected = True
 
 
+class PartFailed(ZooError):
+    """A third party's part raised what its `__cause__` is."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Suggest the known names closest to `name`, as the tail of an error message."""
     known = sorted(known)

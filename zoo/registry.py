@@ -15,7 +15,7 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from zoo.errors import ZooError, nearest
+from zoo.errors import PartFailed, ZooError, nearest
 from zoo.signature import check_call, check_mapping
 
 
@@ -131,7 +131,8 @@ class Registry:
 
         Raises:
             ZooError: no such part, a key that it does not take, one that it needs and misses, or a
-                value of another type than its annotation; or a third party's part raises anything.
+                value of another type than its annotation.
+            PartFailed: a third party's part raises anything.
         """
         check_mapping(self.kind, cfg)
         if "name" not in cfg:
@@ -146,7 +147,7 @@ class Registry:
             if isinstance(error, ZooError) or self.origin(cfg["name"]) == "zoo":
                 raise
             reason = next(iter(str(error).splitlines()), "")
-            raise ZooError(f"{title} failed: {type(error).__name__}: {reason}") from error
+            raise PartFailed(f"{title} failed: {type(error).__name__}: {reason}") from error
 
 
 LAYERS = Registry("layer", "zoo.layer")

@@ -127,7 +127,10 @@ def test_the_tracker_has_the_share_beside_the_speed(monkeypatch, tmp_path):
     run = type("Run", (), {"log": lambda self, row: rows.append(row)})()
     tracking = Tracking(run, tmp_path, every=2, batch_size=3)
     tracking.set_params({"waits": waits})
-    monkeypatch.setattr(Tracking, "_rate", lambda self: 0.1)
+    monkeypatch.setattr(callback, "rate_of", lambda optimizer, batch: 0.1)
+    model = keras.Sequential()
+    model.compile("sgd")
+    tracking.set_model(model)
     tracking.step = 0
     tracking.on_epoch_begin(0)
     for batch in range(4):

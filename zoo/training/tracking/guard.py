@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from zoo.errors import ZooError
+from zoo.errors import PartFailed, ZooError
 
 log = logging.getLogger(__name__)
 
@@ -42,17 +42,14 @@ class Guarded(contextlib.AbstractContextManager[list[keras.callbacks.Callback]])
             ZooError: there is no such tracker, or it does not take a key of the config.
         """
         try:
-            tracker = self.build()
+            return self._entered(self.build())
+        except PartFailed as error:
+            self._switch_off(error.__cause__ or error)
         except ZooError:
             raise
         except Exception as error:
             self._switch_off(error)
-            return []
-        try:
-            return self._entered(tracker)
-        except Exception as error:
-            self._switch_off(error)
-            return []
+        return []
 
     def _entered(self, tracker: Any) -> list[keras.callbacks.Callback]:
         if not isinstance(tracker, contextlib.AbstractContextManager):
@@ -95,7 +92,7 @@ class Guarded(contextlib.AbstractContextManager[list[keras.callbacks.Callback]])
 
         return guarded
 
-    def _switch_off(self, error: Exception) -> None:
+    def _switch_off(self, error: BaseException) -> None:
         if not self.off:
             log.warning("tracker %r is off: %s", self.name, error or type(error).__name__)
         self.off = True
