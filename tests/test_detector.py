@@ -297,7 +297,7 @@ def test_a_strangers_loss_names_its_parts(tiny):
     ("loss", "sentence"),
     [
         (Unnamed, "gives quality, dfl where the parts box are expected; its attribute `parts`"),
-        (Alone, "gives a .*Tensor where the parts dfl, quality are expected"),
+        (Alone, r"gives a \w+ where the parts dfl, quality are expected"),
     ],
 )
 def test_a_strangers_loss_with_other_parts_is_told_so(tiny, loss, sentence):
