@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from zoo import config
 from zoo.errors import ZooError
+from zoo.registry import BACKBONES
 
 MODELS = config.options("model")
 
@@ -81,6 +82,19 @@ def test_an_override_passes_the_shell_and_hydra_unchanged(value):
 def test_an_override_is_quoted_where_that_is_needed_only():
     assert config.override("resume", "runs/2026-11-29/a_b") == "resume=runs/2026-11-29/a_b"
     assert config.override("resume", "my runs/é") == "\"resume='my runs/é'\""
+
+
+def test_a_third_partys_failure_comes_with_its_place(capsys):
+    def part(images):
+        raise KeyError("width")
+
+    with BACKBONES.temporarily("odd", part), pytest.raises(ZooError) as failed:
+        BACKBONES.build({"name": "odd"}, None)
+    with pytest.raises(SystemExit):
+        config._complain(failed.value)
+    *place, sentence = capsys.readouterr().err.splitlines()
+    assert sentence == "error: backbone 'odd' failed: KeyError: 'width'"
+    assert any("in part" in line for line in place)
 
 
 def test_a_value_in_place_of_several_keys_is_refused(tmp_path):

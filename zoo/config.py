@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -30,7 +31,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from zoo.download import cache_directory
-from zoo.errors import ZooError, nearest
+from zoo.errors import PartFailed, ZooError, nearest
 
 PACKAGE = Path(__file__).resolve().parent
 #: The vocabulary: inside the package once installed, beside it in a checkout.
@@ -345,6 +346,8 @@ def _keep_compiled() -> None:
 
 
 def _complain(error: ZooError) -> None:
+    if isinstance(error, PartFailed) and error.__cause__:  # its author wants to know where
+        traceback.print_exception(error.__cause__)
     print(f"error: {error}", file=sys.stderr)
     raise SystemExit(2)
 
