@@ -22,7 +22,7 @@ from zoo.training.settings import check_settings
         ("precision=bf16", "no precision 'bf16'; .*mixed_bfloat16"),
         ("seed=-1", "seed=-1: .* at least 0"),
         ("seed=4294967296", "seed=4294967296: must be at most 4294967295"),
-        ("threads=-3", "threads=-3: .* at least 1"),
+        ("threads=-3", "threads=-3: .* at least 0"),
         ("ema=abc", "ema=abc: must be a number between 0 and 1, as 0.9998; null is none"),
         ("ema=1.5", "ema=1.5: must be a number between 0 and 1"),
         ("+callbacks.x.name=1", r"callbacks\.x=.* must name its class"),
@@ -45,6 +45,10 @@ def test_a_value_that_means_nothing_is_refused(monkeypatch, tmp_path, override, 
 def test_the_vocabulary_means_something():
     for recipe in config.options("recipe"):
         check_settings(config.plain(config.compose("train", ["data=shapes", f"recipe={recipe}"])))
+
+
+def test_no_threads_are_a_choice():
+    check_settings(config.plain(config.compose("train", ["data=shapes", "threads=0"])))
 
 
 def test_a_target_that_is_no_callback_is_refused(monkeypatch, tmp_path):

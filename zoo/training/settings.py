@@ -13,11 +13,11 @@ WHOLE = {
     "batch_size": 1, "subdivisions": 1, "journal": 1, "checkpoint.keep": 1,
     "evaluation.every": 1,
 }  # fmt: skip
-#: Whole numbers from 1 on, or null.
-WHOLE_OR_NULL = (
-    "epochs", "steps_per_epoch", "patience", "threads", "evaluation.max_candidates",
-    "evaluation.max_detections",
-)  # fmt: skip
+#: … or null. No threads: batches are made where they are asked for.
+WHOLE_OR_NULL = {
+    "epochs": 1, "steps_per_epoch": 1, "patience": 1, "threads": 0,
+    "evaluation.max_candidates": 1, "evaluation.max_detections": 1,
+}  # fmt: skip
 #: Numbers from 0 to 1, or null.
 SHARES = ("evaluation.score_threshold", "evaluation.iou_threshold")
 #: NumPy takes no greater seed.
@@ -39,9 +39,9 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
     for key, least in WHOLE.items():
         if key in values:
             check_whole(key, values[key], least=least)
-    for key in WHOLE_OR_NULL:
+    for key, least in WHOLE_OR_NULL.items():
         if values.get(key) is not None:
-            check_whole(key, values[key], least=1)
+            check_whole(key, values[key], least=least)
     check_seed("seed", values["seed"])
     for key in SHARES:
         value = values.get(key)
