@@ -12,12 +12,11 @@ from rich.progress import track
 
 from zoo.data.loader import evaluation_batches
 from zoo.data.sample import Source
-from zoo.detector import THRESHOLDS, Detector
+from zoo.detector import Detector
 from zoo.errors import ZooError, nearest
 from zoo.evaluation.coco import CocoMetric
 from zoo.exported import ExportedDetector
 from zoo.inference import to_detections
-from zoo.nms.candidates import check_limits, check_numbers
 from zoo.registry import NMS
 
 
@@ -92,8 +91,6 @@ def evaluate(
         )
     to_source = class_map(detector.class_names, source.class_names)
     limits = {key: value for key, value in nms.items() if value is not None}
-    check_limits(**{key: limits.get(key) for key in ("max_candidates", "max_detections")})
-    check_numbers(**{key: limits.get(key) for key in THRESHOLDS})
     settings = NMS.settings(detector.nms(**limits))
     predictor = detector.predictor(windowed=True, **limits)
     size = detector.check_size(image_size or detector.image_size)

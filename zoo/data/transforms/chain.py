@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from zoo.data.geometry import geometry_of
 from zoo.data.transforms.example import Example
+from zoo.data.transforms.ranges import check_range
 from zoo.errors import ZooError, nearest
 from zoo.registry import TRANSFORMS
 from zoo.signature import check_call
@@ -23,10 +23,6 @@ log = logging.getLogger(__name__)
 CONTEXT = ("draw", "size", "mode")
 #: Of the keywords of each transform: some values fail only for a part of what chance draws.
 TRIALS = 8
-#: Keywords that are shares, of any transform; and, by transform, those that only end below.
-SHARES = ("probability", "vertical", "max_cover")
-SIZES = {"blur": ("kernel",), "noise": ("sigma",), "hsv": ("hue", "saturation", "value"),
-         "darknet_hsv": ("hue",)}  # fmt: skip
 
 
 class Chain:
@@ -121,10 +117,7 @@ def _bound(cfg: Mapping[str, Any]) -> tuple[Callable[..., Example], tuple[str, .
 def _try(
     name: str, part: Callable[..., Example], keywords: Mapping[str, Any], wanted: Sequence[str]
 ) -> None:
-    """Run a transform a few times, so that a value that does not fit is an error, said here.
-
-    Some values do no harm and mean nothing: shares and sizes are checked without running.
-    """
+    """Run a transform a few times, so that a value that does not fit is an error, said here."""
     pixels = np.zeros((240, 320, 3), np.uint8)
     box = np.array([[80, 60, 240, 180]], np.float32)
     example = Example(pixels, box, np.zeros(1, np.int32))
@@ -133,11 +126,8 @@ def _try(
     given = {**keywords, **{key: context[key] for key in wanted}}
     rng = np.random.default_rng(0)
     try:
-        for key, value in keywords.items():
-            if key in SHARES and not 0 <= value <= 1:
-                raise ValueError(f"{key} is a number from 0 to 1")
-            if key in SIZES.get(name, ()) and not 0 <= value < math.inf:
-                raise ValueError(f"{key} is a number, 0 or more")
+        if "probability" in keywords:
+            check_range(0, 1, probability=keywords["probability"])
         if "probability" in inspect.signature(part).parameters:
             given["probability"] = 1.0
         for _ in range(TRIALS):
