@@ -1,4 +1,5 @@
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -48,6 +49,8 @@ def test_a_value_of_another_type_is_named(wrong, words):
         check(typed, **wrong)
     with pytest.raises(ZooError, match=words):
         check(Strange, **wrong)
+    with pytest.raises(ZooError, match=words):
+        check(partial(typed), **wrong)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -69,6 +70,8 @@ def check_call(
 
 
 def _annotations(call: Callable) -> dict[str, Any]:
+    while isinstance(call, functools.partial):
+        call = call.func
     try:
         return typing.get_type_hints(call.__init__ if inspect.isclass(call) else call)
     except Exception:  # a stranger's annotation may name what only a type checker knows
