@@ -8,6 +8,7 @@ import pytest
 
 import zoo
 from zoo import config
+from zoo.classifier import BackboneClassifier
 from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.registry import BACKBONES, LOSSES, NMS
@@ -373,7 +374,7 @@ def test_a_strangers_nms_decides_how_many_it_keeps(tiny):
     ],
 )
 def test_keras_losses_and_metrics_are_refused_and_not_left_unused(tiny, key, value):
-    with pytest.raises(ZooError, match=rf"^compile\({key}=.*: a detector's loss comes with it, "):
+    with pytest.raises(ZooError, match=rf"^compile\({key}=.*: yolov4_tiny has a loss and metrics"):
         tiny.compile("sgd", **{key: value})
 
 
@@ -402,7 +403,7 @@ BOXES, CLASSES = np.zeros((2, 5, 4), "float32"), np.zeros((2, 5), "int32")
                      r"y is {.*}, not {'boxes': \(batch, n, 4\)", id="one box an image"),
         pytest.param({"y": {"boxes": BOXES, "classes": CLASSES[:, :3]}},
                      r"y is {.*}, not {'boxes': \(batch, n, 4\)", id="fewer classes than boxes"),
-        pytest.param({"sample_weight": np.ones(2)}, "sample_weight and class_weight: a detector's",
+        pytest.param({"sample_weight": np.ones(2)}, "sample_weight and class_weight: the loss",
                      id="weights of samples"),
         pytest.param({"x": np.zeros((2, 64, 72, 3), "float32")},
                      r"images \(.*64, 72, 3\): height and width must be multiples of 32 for",
@@ -414,6 +415,20 @@ def test_what_a_detector_cannot_train_on_is_one_sentence(tiny, options, sentence
     tiny.compile(optimizer="sgd")
     with pytest.raises(ZooError, match=f"^{sentence}"):
         tiny.fit(**{"x": images, "y": truth, "verbose": 0, "batch_size": 2, **options})
+
+
+@pytest.mark.parametrize("kind", [Detector, BackboneClassifier])
+def test_a_call_that_fails_leaves_the_weights(kind):
+    model = kind(zoo.build("yolov4_tiny", ["a"]).cfg, ["a"])
+    model.compile(optimizer="sgd")
+    before = model.get_weights()
+    (images, truth), wrong = training_batch(), {"y": None, "verbose": 0}
+    for failing in (model.fit, model.evaluate):
+        with pytest.raises(ZooError, match=r"^y is None, not"):
+            failing(images, **wrong)
+        for was, now in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(was, now)
+    model.fit(images, truth, verbose=0)
 
 
 class Columns(Distances):

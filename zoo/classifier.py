@@ -8,15 +8,16 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo.detector import Detector, backbone_of
+from zoo.detector import backbone_of
 from zoo.errors import ZooError
 from zoo.ops.images import in_unit_range
 from zoo.ops.levels import stride
 from zoo.ops.replicas import replicas
+from zoo.trainable import Trainable, check_truth
 
 
 @keras.saving.register_keras_serializable("zoo")
-class BackboneClassifier(keras.Model):
+class BackboneClassifier(Trainable):
     """Images (batch, height, width, 3), RGB, float in [0, 1] or uint8 → logits (batch, classes).
 
     The mean of the backbone's coarsest level, then one linear layer, as in darknet53.cfg and
@@ -54,9 +55,6 @@ class BackboneClassifier(keras.Model):
         self.resize = model.get("resize", "stretch")
         self._loss_mean = keras.metrics.Mean(name="loss")
 
-    #: As a detector's.
-    check_size = Detector.check_size
-
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Logits of images, float in [0, 1] or uint8."""
         return super().call(in_unit_range(inputs), training=training, mask=mask)
@@ -76,9 +74,13 @@ class BackboneClassifier(keras.Model):
             y: as for a `Detector`: the class of an image is that of a box over all of it; of
                 several, as after a mosaic, each counts by its area.
             y_pred: logits.
-            sample_weight: not used.
+            sample_weight: None.
             training: not used.
+
+        Raises:
+            ZooError: `y` is not as for a `Detector`, or there are weights of samples.
         """
+        check_truth(y, sample_weight)
         target = class_shares(y, len(self.class_names))
         labelled = ops.sum(target, axis=-1)
         smooth = (1 - self.label_smoothing) * target + self.label_smoothing / target.shape[-1]

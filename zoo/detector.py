@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Integral
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -20,6 +19,7 @@ from zoo.ops.levels import stride
 from zoo.ops.replicas import replicas, whole_batch
 from zoo.registry import BACKBONES, HEADS, NECKS, NMS
 from zoo.signature import check_call
+from zoo.trainable import Trainable, check_truth
 
 if TYPE_CHECKING:
     import supervision
@@ -32,12 +32,10 @@ KEYS = (*NEEDED, "loss", "resize", "folded", "name")
 THRESHOLDS = ("score_threshold", "iou_threshold")
 #: Of a loss that does not say otherwise by an attribute `parts`.
 LOSS_PARTS = ("box", "objectness", "class")
-#: Arguments of Keras' `compile` that a detector has no use for.
-OF_ITS_OWN = ("loss", "loss_weights", "metrics", "weighted_metrics")
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Detector(keras.Model):
+class Detector(Trainable):
     """A backbone, a neck and a head in one model, with their loss and their decoding.
 
     Calling it on images (batch, height, width, 3), RGB, float in [0, 1] or uint8, sides multiples
@@ -98,36 +96,6 @@ class Detector(keras.Model):
 
     # === Training ===
 
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
-        **options: Any,
-    ) -> None:
-        """As Keras' `compile`, of which a detector takes all but loss and metrics.
-
-        Raises:
-            ZooError: one of these is given.
-        """
-        for key, value in zip(
-            OF_ITS_OWN, (loss, loss_weights, metrics, weighted_metrics), strict=True
-        ):
-            if value is not None:
-                raise ZooError(
-                    f"compile({key}={value!r}): a detector's loss comes with it, by `loss` in its "
-                    "config, and so do its metrics; leave it out"
-                )
-        super().compile(optimizer=optimizer, **options)
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """The inverse of `get_compile_config`, as Keras has it for a `compile` of its own."""
-        options = keras.saving.deserialize_keras_object(config)
-        self.compile(**{key: options[key] for key in options if key not in OF_ITS_OWN})
-        self.optimizer.build(self.trainable_variables)
-
     def compute_loss(
         self,
         x: Any = None,
@@ -152,9 +120,7 @@ class Detector(keras.Model):
             ZooError: the config has no loss, it gives other parts than it says, `y` is not of this
                 form, or there are weights of samples.
         """
-        _check_truth(y)
-        if sample_weight is not None:
-            raise ZooError("sample_weight and class_weight: a detector's loss takes none")
+        check_truth(y, sample_weight)
         if self._loss_of is None:
             raise ZooError(
                 f"model {self.name!r} has no loss in its config; add `loss: {{name: …}}`"
@@ -201,23 +167,6 @@ class Detector(keras.Model):
         return [self._loss_mean, *self._part_means.values()]
 
     # === Prediction ===
-
-    def check_size(self, size: Any) -> tuple[int, int]:
-        """(height, width) from one side or a pair.
-
-        Raises:
-            ZooError: a side is not a positive multiple of `stride`, that of the coarsest level.
-        """
-        sides: tuple[Any, ...] = tuple(size) if isinstance(size, Iterable) else (size, size)
-        whole = [
-            isinstance(s, Integral) and int(s) > 0 and int(s) % self.stride == 0 for s in sides
-        ]
-        if len(sides) != 2 or not all(whole):
-            raise ZooError(
-                f"image_size {size}: height and width must be multiples of {self.stride} "
-                f"for {self.name}"
-            )
-        return int(sides[0]), int(sides[1])
 
     def predictor(self, *, windowed: bool = False, **limits: Any) -> keras.Model:
         """A model of images to boxes: this detector, its decoding and its NMS, weights shared.
@@ -300,26 +249,6 @@ def _copied(plain: Any) -> Any:
     if isinstance(plain, Mapping):
         return {key: _copied(value) for key, value in plain.items()}
     return [_copied(value) for value in plain] if isinstance(plain, list) else plain
-
-
-def _check_truth(y: Any) -> None:
-    """Refuse what is no ground truth, by what is known before anything runs.
-
-    Raises:
-        ZooError: keys are missing, or shapes are not (batch, n, 4) and (batch, n).
-    """
-    given: Any = "None" if y is None else f"a {type(y).__name__}"
-    if isinstance(y, Mapping):
-        given = {key: tuple(getattr(value, "shape", ())) for key, value in y.items()}
-        match given:
-            case {"boxes": (*rows, 4), "classes": (*_,) as classes} if len(rows) == 2:
-                if len(classes) == 2 and all(
-                    a == b or None in (a, b) for a, b in zip(rows, classes, strict=True)
-                ):
-                    return
-    raise ZooError(
-        f"y is {given}, not {{'boxes': (batch, n, 4) xyxy in pixels, 'classes': (batch, n)}}"
-    )
 
 
 def backbone_of(images: Any, cfg: Mapping[str, Any]) -> keras.Model:
