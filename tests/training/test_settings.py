@@ -6,6 +6,7 @@ from test_starting import QUICK, begin
 from zoo import config
 from zoo.errors import ZooError
 from zoo.training import run
+from zoo.training.callbacks import Evaluation
 from zoo.training.settings import check_settings
 
 
@@ -56,6 +57,33 @@ def test_a_target_that_is_no_callback_is_refused(monkeypatch, tmp_path):
     words = [*QUICK, "+callbacks.x={_target_: keras.optimizers.SGD}"]
     with pytest.raises(ZooError, match=r"callbacks\.x: SGD is no callback; name one of keras"):
         run.train(config.plain(config.compose("train", words)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("+evaluation.max_detection=5", "takes no 'max_detection'; did you mean max_detections?"),
+        ("+evaluation.name=soft_nms", "no nms 'soft_nms'; did you mean soft?"),
+        ("+evaluation.resize=strech", "no resize mode 'strech'; did you mean stretch?"),
+        ("+evaluation.interpolation=cubic", "no resize interpolation 'cubic'"),
+        ("+evaluation.image_size=[64,72]", r"image_size \[64, 72\]: height and width must be mul"),
+        ("+evaluation.source=x", "takes no 'source'"),
+    ],
+)
+def test_what_the_first_evaluation_would_refuse_is_refused_at_the_start(
+    monkeypatch, tmp_path, override, sentence
+):
+    monkeypatch.setattr(run, "_fit", lambda *_: pytest.fail("it began"))
+    with pytest.raises(ZooError, match=sentence):
+        run.train(config.plain(config.compose("train", [*QUICK, override])), tmp_path)
+
+
+def test_options_of_an_evaluation_reach_it(monkeypatch, tmp_path):
+    words = ["+evaluation.batch_size=1", "+evaluation.image_size=[32,96]", "+evaluation.clip=false"]
+    _, _, _, callbacks, *_ = begin(monkeypatch, tmp_path, *words)
+    (evaluation,) = (c for c in callbacks if isinstance(c, Evaluation))
+    assert evaluation.options["batch_size"] == 1
+    assert evaluation.options["image_size"] == [32, 96]
 
 
 def test_a_run_that_goes_on_is_checked_too(monkeypatch, tmp_path):

@@ -100,8 +100,7 @@ def resize(
     Raises:
         ZooError: an unknown mode or interpolation.
     """
-    _check("mode", mode, MODES)
-    _check("interpolation", interpolation, INTERPOLATIONS)
+    check_resize(mode, interpolation)
     scaled = _darknet if interpolation == "darknet" else _linear
     (h, w), (height, width) = original or image.shape[:2], size_hw
     if interpolation == "linear" and original is None:
@@ -128,7 +127,7 @@ def geometry_of(shape_hw: Sequence[int], size_hw: Sequence[int], *, mode: str) -
         size_hw: height and width of the network input, pixels.
         mode: as in `resize`.
     """
-    _check("mode", mode, MODES)
+    check_resize(mode)
     (h, w), (height, width) = shape_hw, size_hw
     if mode == "stretch":
         return Geometry(width / w, height / h, 0.0, 0.0, (h, w))
@@ -148,7 +147,7 @@ def resized_sides(source: Source, size_hw: Sequence[int], *, mode: str) -> np.nd
     Returns:
         float64 (n, 2), pixels.
     """
-    _check("mode", mode, MODES)
+    check_resize(mode)
     sides = [np.zeros((0, 2))]
     for index in range(len(source)):
         labels, (h, w) = source.labels(index), source.size(index)
@@ -158,9 +157,18 @@ def resized_sides(source: Source, size_hw: Sequence[int], *, mode: str) -> np.nd
     return np.concatenate(sides)
 
 
-def _check(what: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise ZooError(f"no resize {what} {value!r}; {nearest(value, known)}")
+def check_resize(mode: str, interpolation: str = "linear") -> None:
+    """Refuse what is no argument of `resize`.
+
+    Raises:
+        ZooError: there is no such mode or interpolation; the nearest is suggested.
+    """
+    for what, value, known in (
+        ("mode", mode, MODES),
+        ("interpolation", interpolation, INTERPOLATIONS),
+    ):
+        if value not in known:
+            raise ZooError(f"no resize {what} {value!r}; {nearest(value, known)}")
 
 
 def _fit(h: int, w: int, height: int, width: int) -> tuple[int, int]:

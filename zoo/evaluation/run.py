@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
+from zoo.data.geometry import check_resize
 from zoo.data.loader import evaluation_batches
 from zoo.data.sample import Source
 from zoo.detector import Detector
@@ -90,7 +91,7 @@ def evaluate(
             "evaluate; give a detector, or for top-1 a classifier that task=classification trained"
         )
     to_source = class_map(detector.class_names, source.class_names)
-    limits = {key: value for key, value in nms.items() if value is not None}
+    limits = _given(nms)
     settings = NMS.settings(detector.nms(**limits))
     predictor = detector.predictor(windowed=True, **limits)
     size = detector.check_size(image_size or detector.image_size)
@@ -127,6 +128,31 @@ def evaluate(
         if between is not None:
             between()
     return Result(metric.result(), source, metric.truth, metric.detections, cut)
+
+
+def check_options(
+    detector: Detector,
+    /,
+    *,
+    resize: str | None = None,
+    interpolation: str = "linear",
+    image_size: Sequence[int] | None = None,
+    clip: bool = True,
+    isotropic: bool = True,
+    **nms: Any,
+) -> None:
+    """Refuse, before a training, what its first evaluation would refuse; arguments of `evaluate`.
+
+    Raises:
+        ZooError: NMS takes no such key, or a value does not fit.
+    """
+    check_resize(resize or detector.resize, interpolation)
+    detector.check_size(image_size or detector.image_size)
+    detector.predictor(windowed=True, **_given(nms))
+
+
+def _given(nms: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in nms.items() if value is not None}
 
 
 def _full(rows: np.ndarray, batch_size: int) -> np.ndarray:

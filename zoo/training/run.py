@@ -347,8 +347,7 @@ def _callbacks(
         epochs=cfg["epochs"],
         directory=checkpoints.directory,
         between=checkpoints.interruption.check,
-        batch_size=cfg["batch_size"],
-        **options,
+        **{"batch_size": cfg["batch_size"], **options},
     )
     done, steps = checkpoints.step, checkpoints.steps
     return [

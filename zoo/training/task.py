@@ -14,6 +14,7 @@ from zoo.detector import PARTS, Detector
 from zoo.errors import ZooError, nearest
 from zoo.evaluation.classification import check_one_class_an_image
 from zoo.evaluation.pictures import save_examples
+from zoo.evaluation.run import check_options
 from zoo.training.callbacks import Accuracy, Evaluation
 
 
@@ -56,7 +57,9 @@ def _model(cfg: Mapping[str, Any]) -> dict[str, Any]:
     return {**cfg["model"], "image_size": cfg["image_size"]}
 
 
-def _check_anchors(cfg: Mapping[str, Any], sources: Mapping[str, Source], detector: Any) -> None:
+def _check_detection(cfg: Mapping[str, Any], sources: Mapping[str, Source], detector: Any) -> None:
+    own = ("every", "batch_size")
+    check_options(detector, **{k: v for k, v in cfg["evaluation"].items() if k not in own})
     head, size = cfg["model"]["head"], detector.image_size
     warn_of_unfit_anchors(sources["train"], head, size, detector.resize)
 
@@ -76,7 +79,7 @@ TASKS = {
     "detection": Task(
         model=lambda cfg, names: Detector(_model(cfg), names),
         parts=PARTS,
-        check=_check_anchors,
+        check=_check_detection,
         evaluation=Evaluation,
         headline="AP",
         monitor="val_AP50",
