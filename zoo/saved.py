@@ -13,9 +13,9 @@ import keras
 
 from zoo.classifier import BackboneClassifier
 from zoo.darknet.classifier import Classifier
-from zoo.darknet.file import replacing
 from zoo.detector import Detector
 from zoo.errors import ZooError
+from zoo.files import exporting
 from zoo.registry import KINDS
 from zoo.runs import checkpoint
 
@@ -69,7 +69,7 @@ def save(model: keras.Model, path: Path) -> None:
     Raises:
         ZooError: it cannot be written.
     """
-    with replacing(path) as file, tempfile.TemporaryDirectory() as folder:
+    with exporting(path) as file, tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "model.keras"
         model.save(archive)
         with archive.open("rb") as source:

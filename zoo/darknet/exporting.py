@@ -9,10 +9,10 @@ from typing import Any
 
 from zoo.classifier import BackboneClassifier
 from zoo.darknet.cfg import to_bytes
-from zoo.darknet.file import replacing
 from zoo.darknet.plan import plan
 from zoo.darknet.weights import cfg_text, save_weights
 from zoo.errors import ZooError
+from zoo.files import exporting
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,6 @@ def export(model: Any, path: str | os.PathLike[str]) -> list[Path]:
             path, ", ".join(left),
         )  # fmt: skip
     beside = path.with_suffix(".cfg")
-    with replacing(beside) as file:
+    with exporting(beside) as file:
         file.write(to_bytes(text))
     return [path, beside]

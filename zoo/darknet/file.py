@@ -8,19 +8,17 @@ file must equal that to the byte, and only then is anything read
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 import os
-import secrets
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from zoo.errors import ZooError
+from zoo.files import exporting
 
 FLOAT = np.dtype("<f4")
 #: Darknet writes 0.1.0 to 0.2.5; parser.c takes 1000 and more for a transposed layout.
@@ -187,31 +185,7 @@ def write_weights(
         header: the version and the images seen.
         arrays: of all layers, in file order.
     """
-    with replacing(path) as file:
+    with exporting(path) as file:
         file.write(header.to_bytes())
         for array in arrays:
             file.write(np.ascontiguousarray(array, FLOAT).tobytes())
-
-
-@contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator:
-    """A file to write that takes the place of `path` at the end, and vanishes if that fails.
-
-    Raises:
-        ZooError: it cannot be written.
-    """
-    path = Path(path)
-    written = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        # With the rights that the umask leaves, which nobody can read without changing it.
-        descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    except OSError as error:
-        raise ZooError(f"{path} cannot be written: {error.strerror or error}") from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-        os.replace(written, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            written.unlink()
-        raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from zoo.evaluation.analysis import analyse
 from zoo.evaluation.best_and_worst import empty_of_pictures, save_best_and_worst
 from zoo.evaluation.run import Result
+from zoo.files import replacing, write_text
 
 PICTURES = "pictures"
 #: Folder of a run for the evaluation that was made last, which need not be the best.
@@ -34,9 +34,7 @@ def save_evaluation(
     directory.mkdir(parents=True, exist_ok=True)
     found = {"settings": dict(settings or {}), **analyse(result)}
     found["pictures"] = save_best_and_worst(result, found, directory / PICTURES)
-    unfinished = directory / "unfinished-evaluation.json"
-    unfinished.write_text(json.dumps(found) + "\n", encoding="utf-8")
-    os.replace(unfinished, directory / "evaluation.json")
+    write_text(directory / "evaluation.json", json.dumps(found) + "\n")
     return found
 
 
@@ -51,6 +49,5 @@ def promote(latest: Path, directory: Path) -> None:
     """
     empty_of_pictures(directory / PICTURES)
     shutil.copytree(latest / PICTURES, directory / PICTURES, dirs_exist_ok=True)
-    unfinished = directory / "unfinished-evaluation.json"
-    shutil.copyfile(latest / "evaluation.json", unfinished)
-    os.replace(unfinished, directory / "evaluation.json")
+    with replacing(directory / "evaluation.json") as file:
+        shutil.copyfile(latest / "evaluation.json", file)

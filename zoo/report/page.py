@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from zoo.files import write_text
 from zoo.report import history, scores
 from zoo.report.examples import examples
 from zoo.report.html import document, facts, figure, note, picture, section
@@ -51,9 +51,7 @@ def write_report(directory: str | Path) -> Path:
     ]
     body = "".join(sections) or note("This run directory has nothing to report yet.")
     path = directory / FILE
-    unfinished = directory / f"unfinished-{FILE}"
-    unfinished.write_text(document(_title(directory), str(directory), body), encoding="utf-8")
-    os.replace(unfinished, path)
+    write_text(path, document(_title(directory), str(directory), body))
     return path
 
 

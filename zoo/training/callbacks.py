@@ -16,7 +16,7 @@ from zoo.errors import ZooError
 from zoo.evaluation.classification import accuracy
 from zoo.evaluation.run import evaluate
 from zoo.evaluation.save import LATEST, promote, save_evaluation
-from zoo.training.atomic import replacing
+from zoo.files import replacing
 from zoo.training.state import weights_sha256
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import ZooError
-from zoo.training.atomic import UNFINISHED, commit, file_sha256, unfinished
+from zoo.files import UNFINISHED, commit, file_sha256, unfinished
 
 log = logging.getLogger(__name__)
 

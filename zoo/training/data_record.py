@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.sample import Source
-from zoo.training.atomic import file_sha256
+from zoo.files import file_sha256
 
 #: The digests, beside the manifest: split → id → (labels, file).
 FILE = "data.json"

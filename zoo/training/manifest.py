@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError, nearest
-from zoo.training.atomic import write_text
+from zoo.files import write_text
 
 FILE = "manifest.json"
 VERSION = 1

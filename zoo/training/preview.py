@@ -20,7 +20,7 @@ from zoo.data.training import TrainingSamples, network_input, training_samples
 from zoo.errors import check_whole
 from zoo.evaluation.pictures import labelled, write_picture
 from zoo.evaluation.report import plain_console
-from zoo.training.atomic import replacing
+from zoo.files import replacing
 from zoo.training.length import epochs
 
 COLUMNS, ROWS = 4, 3  # of a contact sheet

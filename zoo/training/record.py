@@ -14,8 +14,8 @@ import keras
 from zoo.data.sample import Source
 from zoo.detector import Detector
 from zoo.errors import ZooError
+from zoo.files import write_text
 from zoo.training import data_record
-from zoo.training.atomic import write_text
 from zoo.training.checkpoint import Checkpoint
 from zoo.training.environment import Meter, accelerators, code, environment
 from zoo.training.interruption import Interrupted

@@ -23,10 +23,10 @@ from zoo.data.training import training_samples
 from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.evaluation.report import print_metrics
+from zoo.files import write_text
 from zoo.ops.compile import accelerated
 from zoo.report.page import FILE as REPORT
 from zoo.report.page import write_report
-from zoo.training.atomic import write_text
 from zoo.training.callbacks import (
     AtLeastOnce,
     BestAndLast,

@@ -30,7 +30,7 @@ from rich.table import Table
 from zoo.config import is_job_of_sweep
 from zoo.download import alone
 from zoo.errors import ZooError
-from zoo.training.atomic import write_text
+from zoo.files import write_text
 
 #: In the directory of a job that failed: its overrides and why.
 FAILED = "failed.json"

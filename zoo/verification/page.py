@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from zoo.evaluation.pictures import draw, write_picture
+from zoo.files import write_text
 from zoo.report.charts import errors
 from zoo.report.html import columns, document, facts, figure, note, picture, section, table
 from zoo.verification.certificate import Certificate
@@ -43,9 +43,8 @@ def write_page(verification: Verification, directory: Path) -> Path:
             section("What was compared", facts(_origin(found)), anchor="origin"),
         )
     )
-    path, unfinished = directory / FILE, directory / f"unfinished-{FILE}"
-    unfinished.write_text(document(title, found.source["name"], body), encoding="utf-8")
-    os.replace(unfinished, path)
+    path = directory / FILE
+    write_text(path, document(title, found.source["name"], body))
     return path
 
 

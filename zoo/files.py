@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+from zoo.errors import ZooError
 
 #: How the name of a file begins that is still being written; a killed process leaves it behind.
 UNFINISHED = "unfinished-"
@@ -43,10 +47,34 @@ def replacing(path: Path) -> Iterator[Path]:
         commit(beside, path)
 
 
+@contextlib.contextmanager
+def exporting(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """As `replacing`, but an open file, in a place that a user names, where others may write too.
+
+    Raises:
+        ZooError: it cannot be written.
+    """
+    path = Path(path)
+    written = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        # With the rights that the umask leaves, which nobody can read without changing it.
+        descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except OSError as error:
+        raise ZooError(f"{path} cannot be written: {error.strerror or error}") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        os.replace(written, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            written.unlink()
+        raise
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a small text file, whole or not at all."""
     with replacing(path) as written:
-        written.write_text(text)
+        written.write_text(text, encoding="utf-8")
 
 
 def sync(path: Path) -> None:

@@ -1,0 +1,86 @@
+"""Files appear whole, also where a system waits for the disk in its own way."""
+
+import errno
+import fcntl
+import os
+import stat
+
+import pytest
+
+from zoo import files
+from zoo.errors import ZooError
+from zoo.files import exporting
+from zoo.training import journal
+
+
+class Windows:
+    """`os`, where a folder cannot be opened, nor a file waited for that is not open for writing."""
+
+    name = "nt"
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+    def open(self, path, flags):
+        if os.path.isdir(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return os.open(path, flags)
+
+    def fsync(self, descriptor):
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        os.fsync(descriptor)
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    for module in (files, journal):
+        monkeypatch.setattr(module, "os", Windows())
+
+
+def test_a_file_is_written_whole_on_windows(windows, tmp_path):
+    files.write_text(tmp_path / "a.txt", "one")
+    files.write_text(tmp_path / "a.txt", "two")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "two"
+
+
+def test_the_files_that_a_run_appends_to_are_waited_for_on_windows(windows, tmp_path):
+    (tmp_path / "metrics.jsonl").write_text("four")
+    assert journal.sizes(tmp_path, ["metrics.jsonl", "none.csv"]) == {"metrics.jsonl": 4}
+    assert (tmp_path / "metrics.jsonl").read_text() == "four"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_rights_are_those_that_the_umask_leaves(tmp_path, monkeypatch, umask, mode):
+    before = os.umask(umask)
+    try:
+        with monkeypatch.context() as patch:
+            # It is the whole process': other threads write files meanwhile.
+            patch.setattr(os, "umask", lambda _: pytest.fail("the umask was changed"))
+            with exporting(tmp_path / "a.weights") as file:
+                file.write(b"weights")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.weights").stat().st_mode) == mode
+    assert [path.name for path in tmp_path.iterdir()] == ["a.weights"]
+
+
+def test_what_fails_leaves_the_file_that_was(tmp_path):
+    path = tmp_path / "a.weights"
+    path.write_bytes(b"before")
+    with pytest.raises(KeyboardInterrupt), exporting(path) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
+        ("a.weights", b"before")
+    ]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with (
+        pytest.raises(ZooError, match=r"none/a\.weights cannot be written: No such file"),
+        exporting(tmp_path / "none" / "a.weights"),
+    ):
+        pass
