@@ -73,8 +73,8 @@ def detect(
         # NaN is in no range.
         if not isinstance(value, int | float | np.floating) or not 0 <= value <= 1:
             raise ZooError(f"{key}={value!r}: a number from 0 to 1, as 0.25")
-    if batch_size is None:
-        batch_size = int(getattr(detector, "batch_size", 1))
+    fixed = getattr(detector, "batch_size", None)  # an exported model's, which fills batches itself
+    batch_size = batch_size if batch_size is not None else fixed or 1
     check_whole("batch_size", batch_size, least=1)
     predictor = detector.predictor(windowed=True, **limits)
     size = detector.check_size(image_size) if image_size is not None else detector.image_size
@@ -99,6 +99,7 @@ def detect(
             inputs.append((name, *resized(image, size, original=original)))
         return inputs
 
+    rows = batch_size if fixed is None and len(chunks) > 1 else 1
     for inputs in ahead(prepare, chunks):
         if not inputs:  # none could be read
             continue
@@ -106,9 +107,16 @@ def detect(
         # Of one picture a view: a copy takes half a millisecond.
         batch = np.stack(images) if len(images) > 1 else images[0][None]
         windows = np.stack([geometry.window(size) for geometry in placed])
-        outputs = predictor.predict_on_batch([batch, windows])
+        outputs = predictor.predict_on_batch([filled(batch, rows), filled(windows, rows)])
         for index, (name, geometry) in enumerate(zip(names, placed, strict=True)):
             yield name, to_detections(outputs, index, geometry.original, detector.class_names)
+
+
+def filled(batch: np.ndarray, rows: int) -> np.ndarray:
+    """A batch, the last one, filled up with its last row, so that one graph serves all batches."""
+    if len(batch) >= rows:
+        return batch
+    return np.concatenate([batch, np.repeat(batch[-1:], rows - len(batch), axis=0)])
 
 
 def ahead(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:

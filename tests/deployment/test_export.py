@@ -353,23 +353,6 @@ def test_nothing_is_told_of_temporary_folders(tmp_path):
     assert not told
 
 
-def test_pictures_are_read_ahead_in_order_and_errors_come_in_their_place():
-    from zoo.inference import ahead
-
-    assert list(ahead(lambda x: x * x, list(range(9)))) == [x * x for x in range(9)]
-
-    def fails(x):
-        if x == 3:
-            raise ZooError("three")
-        return x
-
-    results, seen = ahead(fails, list(range(9))), []
-    with pytest.raises(ZooError, match="three"):
-        for x in results:
-            seen.append(x)
-    assert seen == [0, 1, 2]
-
-
 @pytest.mark.parametrize("size", [64.5, 64, np.int64(64), (64, 64, 64), "32", (32, 33), None])
 def test_another_size_than_the_files_is_one_sentence(size):
     metadata = {

@@ -17,7 +17,7 @@ from zoo.detector import Detector
 from zoo.errors import ZooError, nearest
 from zoo.evaluation.coco import CocoMetric
 from zoo.exported import ExportedDetector
-from zoo.inference import to_detections
+from zoo.inference import filled, to_detections
 from zoo.registry import NMS
 
 
@@ -114,7 +114,7 @@ def evaluate(
         batches, "evaluating", total=total, disable=not progress, transient=True
     ):
         windows = np.stack([geo.window(size, isotropic=isotropic) for geo in geometries])
-        outputs = predictor.predict_on_batch([_full(a, batch_size) for a in (images, windows)])
+        outputs = predictor.predict_on_batch([filled(a, batch_size) for a in (images, windows)])
         cut += _cut(outputs, len(images), settings)
         for row, (index, geometry) in enumerate(zip(indices, geometries, strict=True)):
             sides = (max(geometry.original),) * 2 if isotropic else geometry.original
@@ -153,11 +153,6 @@ def check_options(
 
 def _given(nms: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in nms.items() if value is not None}
-
-
-def _full(rows: np.ndarray, batch_size: int) -> np.ndarray:
-    """The last batch filled up with its last row, so that one graph serves all batches."""
-    return np.concatenate([rows, np.repeat(rows[-1:], batch_size - len(rows), axis=0)])
 
 
 def _cut(outputs: Mapping[str, Any], images: int, nms: Mapping[str, Any]) -> int:

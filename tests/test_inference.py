@@ -1,0 +1,87 @@
+"""Pictures go through a detector in batches, read ahead."""
+
+import numpy as np
+import pytest
+
+from zoo.errors import ZooError
+from zoo.inference import ahead, detect
+
+GREYS = [0, 51, 102, 153, 204]
+
+
+class Brightness:
+    """A detector of one box in each picture, over all of it, that scores its brightness."""
+
+    class_names = ("a",)
+    image_size = (32, 32)
+    resize = "stretch"
+
+    def __init__(self):
+        self.shapes = []
+
+    def predictor(self, **options):
+        return self
+
+    def predict_on_batch(self, inputs):
+        images, windows = inputs
+        self.shapes.append((images.shape, windows.shape))
+        number = len(images)
+        return {
+            "boxes": np.tile(np.array([0, 0, 1, 1], "float32"), (number, 1, 1)),
+            "scores": images.mean(axis=(1, 2, 3))[:, None],
+            "classes": np.zeros((number, 1), int),
+            "count": np.ones(number, int),
+        }
+
+
+def pictures(*greys):
+    return [np.full((10, 20, 3), grey, np.uint8) for grey in greys]
+
+
+@pytest.mark.parametrize(
+    ("number", "batch_size", "rows"),
+    [
+        pytest.param(5, 1, [1] * 5, id="one by one"),
+        pytest.param(5, 2, [2, 2, 2], id="the last one is filled up"),
+        pytest.param(4, 2, [2, 2], id="full"),
+        pytest.param(3, 8, [3], id="a single batch is as large as it is"),
+    ],
+)
+def test_batches_are_of_one_size(number, batch_size, rows):
+    detector = Brightness()
+    found = [each for _, each in detect(detector, pictures(*GREYS[:number]), batch_size=batch_size)]
+    assert detector.shapes == [((n, 32, 32, 3), (n, 4)) for n in rows]
+    scores = [each.confidence[0] for each in found]
+    np.testing.assert_allclose(scores, np.array(GREYS[:number]) / 255, rtol=1e-6)
+    assert all(each.xyxy.tolist() == [[0, 0, 20, 10]] for each in found)
+
+
+def test_a_batch_that_lost_a_picture_is_filled_up(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    detector, errors = Brightness(), []
+    source = [*pictures(0, 51, 102), tmp_path / "a.png"]
+    found = list(detect(detector, source, batch_size=2, unreadable=errors.append))
+    assert [len(errors), len(found)] == [1, 3]
+    assert detector.shapes == [((2, 32, 32, 3), (2, 4))] * 2
+
+
+def test_an_exported_model_fills_up_batches_itself():
+    detector = Brightness()
+    detector.batch_size = 2
+    assert len(list(detect(detector, pictures(0, 51, 102)))) == 3
+    assert [images[0] for images, _ in detector.shapes] == [2, 1]
+
+
+def test_pictures_are_read_ahead_in_order_and_errors_come_in_their_place():
+    assert list(ahead(lambda x: x * x, list(range(9)))) == [x * x for x in range(9)]
+
+    def fails(x):
+        if x == 3:
+            raise ZooError("three")
+        return x
+
+    results, seen = ahead(fails, list(range(9))), []
+    with pytest.raises(ZooError, match="three"):
+        for x in results:
+            seen.append(x)
+    assert seen == [0, 1, 2]
