@@ -11,6 +11,7 @@ from keras import ops
 from zoo.data.loader import evaluation_batches
 from zoo.data.sample import Source
 from zoo.errors import ZooError, nearest
+from zoo.inference import filled
 
 
 def accuracy(
@@ -53,8 +54,8 @@ def accuracy(
         interpolation=interpolation,
         batch_size=batch_size,
     ):
-        full = np.concatenate([images, np.repeat(images[-1:], batch_size - len(images), axis=0)])
-        logits = ops.convert_to_numpy(model.predict_on_batch(full))[: len(images)]
+        outputs = model.predict_on_batch(filled(images, batch_size))
+        logits = ops.convert_to_numpy(outputs)[: len(images)]
         truth = [names[source.labels(index).classes[0]] for index in indices]
         own = logits[np.arange(len(truth)), truth]
         # What ties, or is no number, ranks above: equal logits tell no class.
