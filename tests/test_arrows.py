@@ -14,6 +14,7 @@ TOGETHER = {
     "detections",
     "detector",
     "classifier",
+    "trainable",
     "darknet",
     "cards",
     "saved",
@@ -24,7 +25,7 @@ TOGETHER = {
 #: From the bottom up. A module may import its own folder and anything below, nothing beside.
 LEVELS = [
     {"errors"},
-    {"backend", "signature"},
+    {"backend", "signature", "files"},
     {"registry", "download"},
     {"building"},
     {"config"},
@@ -62,6 +63,7 @@ NO_BACKEND = {
     "detections",
     "data",
     "download",
+    "files",
     "format",
     "cards",
     "exported",
