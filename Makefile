@@ -45,7 +45,7 @@ test-jax: setup
 	$(JAX) $(BIN)/pytest -n 2 -m "not slow and not longest" -k "not equals_eager" tests/darknet \
 		tests/head tests/layer tests/loss tests/nms tests/ops tests/training \
 		tests/test_classifier.py tests/test_commands.py tests/test_detector.py \
-		tests/test_faithful.py plugins \
+		tests/test_faithful.py tests/test_network.py plugins \
 		--ignore tests/darknet/test_opencv.py --ignore tests/darknet/test_round_trip.py \
 		--ignore tests/training/test_settings.py --ignore tests/training/test_sweep.py \
 		--ignore tests/training/test_tracking.py

@@ -14,7 +14,7 @@ TOGETHER = {
     "detections",
     "detector",
     "classifier",
-    "trainable",
+    "network",
     "darknet",
     "cards",
     "saved",

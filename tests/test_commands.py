@@ -98,7 +98,7 @@ def test_detect_draws_and_lists(oracle_dir, mirror, tmp_path, monkeypatch):
     assert {found["class_name"] for found in record["detections"]} >= {"dog", "bicycle"}
     assert (tmp_path / "0000-dog.png").stat().st_size > 100_000
     if keras.backend.backend() == "jax":  # what was compiled is there for the next command
-        assert list((tmp_path / "cache" / "compiled").glob("jit_predict_step-*"))
+        assert list((tmp_path / "cache" / "compiled").glob("jit__forward-*"))
 
 
 def test_a_folder_of_odd_files_is_detected_but_for_what_is_no_picture(trained, tmp_path):

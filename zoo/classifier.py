@@ -10,10 +10,10 @@ from keras import ops
 
 from zoo.detector import backbone_of
 from zoo.errors import ZooError
+from zoo.network import Trainable, check_truth
 from zoo.ops.images import in_unit_range
 from zoo.ops.levels import stride
 from zoo.ops.replicas import replicas
-from zoo.trainable import Trainable, check_truth
 
 
 @keras.saving.register_keras_serializable("zoo")

@@ -11,6 +11,7 @@ import keras
 from zoo import building
 from zoo.errors import ZooError
 from zoo.layer.convolution import folded
+from zoo.network import Network, Trainable, check_truth
 from zoo.nms.candidates import check_limits, check_numbers
 from zoo.ops.boxes import within
 from zoo.ops.compile import xla
@@ -19,7 +20,6 @@ from zoo.ops.levels import stride
 from zoo.ops.replicas import replicas, whole_batch
 from zoo.registry import BACKBONES, HEADS, NECKS, NMS
 from zoo.signature import check_call
-from zoo.trainable import Trainable, check_truth
 
 if TYPE_CHECKING:
     import supervision
@@ -190,7 +190,7 @@ class Detector(Trainable):
             window = [keras.Input((4,), name="window")] if windowed else []
             inputs = [self.input, *window] if windowed else self.input
             output = suppress(self.output, *window)
-            self._predictors[key] = keras.Model(inputs, output, name=f"{self.name}_predictor")
+            self._predictors[key] = Network(inputs, output, name=f"{self.name}_predictor")
         return self._predictors[key]
 
     def nms(self, **limits: Any) -> dict[str, Any]:

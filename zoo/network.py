@@ -1,20 +1,71 @@
-"""What a detector and a classifier have in common as models that `fit` trains."""
+"""What models have in common: they keep their weights, and bring their loss along."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Integral
 from typing import Any
 
 import keras
+import numpy as np
 
 from zoo.errors import ZooError
+from zoo.ops.compile import xla
 
 #: Arguments of Keras' `compile` for which the model itself stands in.
 OF_ITS_OWN = ("loss", "loss_weights", "metrics", "weighted_metrics")
 
 
-class Trainable(keras.Model):
+class Network(keras.Model):
+    """A `keras.Model` that has its weights still when a call of it fails or is stopped.
+
+    Keras' JAX trainer empties the variables before a first step, gives their arrays away at each
+    step, and puts those that it gets back into the variables at the end, in `fit` also of one that
+    fails. So a mistake in `y` leaves a model without weights, and threads cannot share one.
+    """
+
+    _predict: Callable[..., Any] | None = None
+
+    def _purge_model_variables(self, **of: bool) -> None:
+        """Nothing: the step takes the arrays, so that emptying the variables saves no memory."""
+
+    def evaluate(self, *args: Any, **options: Any) -> Any:
+        """As Keras'."""
+        with self._in_sync():
+            return super().evaluate(*args, **options)
+
+    def predict(self, *args: Any, **options: Any) -> Any:
+        """As Keras'."""
+        with self._in_sync():
+            return super().predict(*args, **options)
+
+    @contextlib.contextmanager
+    def _in_sync(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if keras.backend.backend() == "jax":
+                self.jax_state_sync()
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """As Keras', but on JAX the weights are read and nothing else."""
+        if keras.backend.backend() != "jax" or self.run_eagerly:
+            return super().predict_on_batch(x)
+        if self._predict is None:
+            self._predict = xla(self._forward)
+        state = [
+            [variable.value for variable in variables]
+            for variables in (self.trainable_variables, self.non_trainable_variables)
+        ]
+        return keras.tree.map_structure(np.array, self._predict(*state, x))
+
+    def _forward(self, trainable: Any, others: Any, x: Any) -> Any:
+        outputs, _ = self.stateless_call(trainable, others, x, training=False)
+        return outputs
+
+
+class Trainable(Network):
     """A model that brings its loss along, and whose images have sides that are multiples.
 
     Attributes:
@@ -52,13 +103,6 @@ class Trainable(keras.Model):
         options = keras.saving.deserialize_keras_object(config)
         self.compile(**{key: options[key] for key in options if key not in OF_ITS_OWN})
         self.optimizer.build(self.trainable_variables)
-
-    def _purge_model_variables(self, **of: bool) -> None:
-        """Nothing, in place of what Keras' JAX trainer does before a first step.
-
-        Keras empties the variables there, so that a first step that fails, for a mistake in `y`,
-        say, leaves a model without weights. No memory is kept: the step takes their buffers.
-        """
 
     def check_size(self, size: Any) -> tuple[int, int]:
         """(height, width) from one side or a pair.

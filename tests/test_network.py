@@ -1,0 +1,55 @@
+"""A network has its weights still, whatever went wrong, and whoever else uses it."""
+
+import numpy as np
+import pytest
+
+import zoo
+
+IMAGES = np.full((2, 32, 32, 3), 0.5, "float32")
+TRUTH = {"boxes": np.full((2, 1, 4), [4, 4, 20, 20], "float32"), "classes": np.zeros((2, 1), int)}
+
+
+@pytest.fixture(scope="module")
+def detector():
+    detector = zoo.build("yolov4_tiny", ["a"])
+    detector.compile(optimizer="sgd")
+    return detector
+
+
+def three_batches_and_an_error():
+    for _ in range(3):
+        yield IMAGES, TRUTH
+    raise RuntimeError("no more pictures")
+
+
+@pytest.mark.parametrize("call", ["fit", "evaluate", "predict"])
+def test_what_fails_in_the_midst_leaves_weights(detector, call):
+    before = detector.get_weights()
+    steps = {"steps_per_epoch": 6, "shuffle": False} if call == "fit" else {"steps": 6}
+    with pytest.raises(Exception, match="no more pictures"):
+        getattr(detector, call)(three_batches_and_an_error(), **steps, verbose=0)
+    after = detector.get_weights()
+    assert all(np.isfinite(weights).all() for weights in after)
+    if call != "fit":
+        assert all(map(np.array_equal, before, after))
+
+
+@pytest.mark.parametrize("windowed", [False, True])
+def test_a_prediction_reads_the_weights_that_others_read_too(detector, windowed):
+    """On JAX Keras gives them away, and a second thread finds none."""
+    held = [variable.value for variable in detector.variables]
+    model, inputs = detector, IMAGES
+    if windowed:
+        model = detector.predictor(windowed=True, score_threshold=0.5)
+        inputs = [IMAGES, np.full((2, 4), [0, 0, 1, 1], "float32")]
+    model.predict_on_batch(inputs)
+    for value, variable in zip(held, detector.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(value), variable.numpy())
+
+
+def test_predictions_are_those_of_a_call(detector):
+    called, predicted = detector(IMAGES), detector.predict_on_batch(IMAGES)
+    assert called.keys() == predicted.keys()
+    for level, values in predicted.items():
+        assert isinstance(values, np.ndarray)
+        np.testing.assert_allclose(values, np.asarray(called[level]), rtol=1e-4, atol=1e-5)
