@@ -35,7 +35,7 @@ def snapshot(detector: Detector) -> dict[str, np.ndarray]:
     They may share memory with the variables: write them before the next update.
     """
     if keras.backend.backend() == "jax":
-        detector.jax_state_sync()  # within `fit` the variables are empty
+        detector.jax_state_sync()  # within `fit` the step has their arrays
     return {
         f"{role}.{number:04d}": np.asarray(keras.ops.convert_to_numpy(_copies(variable)[0]))
         for role, of_role in variables(detector).items()
@@ -80,7 +80,8 @@ def _copies(variable: keras.Variable) -> Sequence[Any]:
 
     Of means TensorFlow has a copy on each device, which it would sum when it reads them.
     """
-    return variable.value.values if hasattr(variable.value, "values") else [variable]
+    values = getattr(variable.value, "values", None)  # of PyTorch's tensors a method
+    return values if isinstance(values, list | tuple) else [variable]
 
 
 def digest(arrays: Mapping[str, np.ndarray], role: str = "") -> str:
