@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from zoo.errors import ZooError
+from zoo.head.raw import RawYoloHead
 from zoo.head.yolo import YoloHead
 
 
@@ -63,6 +65,34 @@ def test_decoding(options, raw, cxcywh, scores):
     box, found = decoded(head(**options), raw)
     assert box == pytest.approx(cxcywh, abs=1e-6)
     assert found == pytest.approx(scores, abs=1e-6)
+
+
+def test_a_head_without_layers_decodes_alike():
+    part = RawYoloHead(
+        num_classes=2, anchors=[[16, 64]], masks={"P4": [0]}, scale_xy=2.0, new_coords=True
+    )
+    box, found = decoded(part, [0.5, 0.75, 0.5, 0.25, 0.5, 0.75, 0.5])
+    # (2 + 1/2)/4, (1 + 1)/2, 16/64, 64/4/32
+    assert box == pytest.approx([0.625, 1.0, 0.25, 0.5], abs=1e-6)
+    assert found == pytest.approx([0.5 * 0.75, 0.5 * 0.5], abs=1e-6)
+
+
+@pytest.mark.parametrize("index", [-1, 1])
+def test_a_mask_outside_the_anchors_is_refused(index):
+    with pytest.raises(
+        ZooError, match=rf"^head masks P4: \[{index}\] points outside the 1 anchors$"
+    ):
+        YoloHead(num_classes=2, anchors=[[16, 64]], masks={"P4": [index]})
+
+
+@pytest.mark.parametrize("bare", ["P4", "P5"])
+def test_attention_needs_a_convolution_at_every_level(bare):
+    widths = {"P5": 8, "P4": 8, bare: 0}
+    with pytest.raises(ZooError, match="attention 'sam' needs widths other than 0"):
+        YoloHead(
+            num_classes=2, anchors=[[8, 8], [16, 16]], masks={"P5": [1], "P4": [0]},
+            widths=widths, attention="sam",
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("new_coords", [False, True])
