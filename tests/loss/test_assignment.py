@@ -61,6 +61,13 @@ def test_threshold_adds_anchors_of_this_level():
     assert slots(truth, [[0]], iou_threshold=0.485) == {0, 1}
 
 
+def test_a_fit_equal_to_the_threshold_adds_nothing():
+    # 20×20 in anchor 2: 400/1600, a quarter to the bit.
+    truth = [[box(16, 16, 20)]]
+    assert slots(truth, [[0]], iou_threshold=0.25) == {0}
+    assert slots(truth, [[0]], iou_threshold=0.2499) == {0, 1}
+
+
 def test_threshold_assigns_although_the_best_anchor_is_elsewhere():
     # 13×13: anchor 0 fits best (100/169 = .59), anchor 1 with 169/400 = .42.
     assert slots([[box(16, 16, 13)]], [[0]], iou_threshold=0.4) == {0}

@@ -131,6 +131,12 @@ def test_two_truths_of_one_class_in_a_slot_are_one_target():
     np.testing.assert_allclose(gradients["P5"][0, 0, 0, 5:], [0.5, 0.5 - 1], rtol=1e-6)
 
 
+def test_label_smoothing_takes_half_of_it_from_both_ends():
+    loss = YoloLoss(HEAD, gradient="exact", label_smoothing=0.1)
+    _, gradients = parts_and_gradients(loss, TRUTH, raw())
+    np.testing.assert_allclose(gradients["P5"][0, 0, 0, 5:], [0.5 - 0.05, 0.5 - 0.95], rtol=1e-6)
+
+
 def test_a_size_that_underflowed_has_a_finite_squared_error():
     shrunk = raw()
     shrunk["P5"][..., 2:4] = -200  # e⁻²⁰⁰ is 0 in float32, its logarithm −∞

@@ -181,6 +181,31 @@ def test_four_levels_share_the_weights_of_three_and_more_objectness():
     assert loss.balance == {"P3": 4.0, "P4": 1.0, "P5": 0.4, "P6": 0.1}
 
 
+def test_another_nominal_batch():
+    loss = ScaledLoss(of_levels("P3", "P4", "P5"), nominal_batch=16)
+    assert loss.weights == pytest.approx({"box": 16 * 0.05, "objectness": 16, "class": 16 * 0.5})
+
+
+def test_five_levels_have_a_balance_of_their_own():
+    loss = ScaledLoss(of_levels("P3", "P4", "P5", "P6", "P7"))
+    assert loss.balance == {"P3": 4.0, "P4": 1.0, "P5": 0.5, "P6": 0.4, "P7": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("box", "trains"),
+    [
+        pytest.param([0, 24, 63, 40], True, id="almost four times as wide as the anchor"),
+        pytest.param([0, 24, 64, 40], False, id="four times as wide"),
+        pytest.param([40, 24, 24, 40], False, id="inside out"),
+    ],
+)
+def test_boxes_that_fit_no_anchor_train_nothing(box, trains):
+    loss = ScaledLoss(of_levels("P5"), balance={"P5": 1.0})
+    truth = {"boxes": np.array([[box]], "float32"), "classes": np.array([[1]])}
+    parts, _ = parts_and_gradients(loss, truth, {"P5": np.full((1, 2, 2, 7), 0.5, "float32")})
+    assert (parts["box"][0] > 0) == (parts["class"][0] > 0) == trains
+
+
 def test_the_finest_level_weighs_most_in_whatever_order_they_come():
     loss = ScaledLoss(of_levels("P5", "P4", "P3"))
     assert loss.balance == {"P3": 4.0, "P4": 1.0, "P5": 0.4}

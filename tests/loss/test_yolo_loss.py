@@ -107,6 +107,14 @@ def test_ignore_test(class_logit, smooth, expected):
     assert deltas["P5"][0, 1, 1, 1, 4] == -0.5
 
 
+@pytest.mark.parametrize(("side", "expected"), [(19, 0.0), (20, -0.5)])
+def test_an_overlap_above_070_is_spared_by_default(side, expected):
+    # The truth is anchor 0's; anchor 1 there overlaps it with 16²/19² = .71 or 16²/20² = .64.
+    head = YoloHead(num_classes=2, anchors=[[16, 16], [side, side]], masks={"P5": [0, 1]})
+    _, deltas = run(YoloLoss(head), truth([(16, 16, 16, 16, 0)]), zeros(head))
+    assert deltas["P5"][0, 0, 0, 1, 4] == expected
+
+
 def test_smooth_objectness_gives_up_a_poor_box():
     y = truth([(16, 16, 32, 16, 0), (48, 48, 16, 16, 0)])  # IoU ½ and 1
     _, deltas = run(YoloLoss(ONE_ANCHOR, objectness_smooth=True), y, zeros(ONE_ANCHOR))
@@ -201,6 +209,10 @@ def test_numbers_of_one_level():
     "options, message",
     [
         ({"box": "cio"}, "no box loss 'cio'; did you mean ciou"),
+        (
+            {"gradient": "exact", "truth_threshold": {"P5": 1.0, "P4": 0.7}},
+            "set gradient=darknet",
+        ),
         ({"max_delta": {"P5": 1.0}}, r"max_delta has levels \['P5'\].*\['P4', 'P5'\]"),
     ],
 )
