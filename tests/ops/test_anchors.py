@@ -29,6 +29,44 @@ def test_fit_by_hand():
     assert fit_of(np.zeros((0, 2)), [(1, 1)]).recall == 1
 
 
+@pytest.mark.parametrize(
+    ("box", "recall", "recall50"),
+    [
+        pytest.param((20, 10), 1, 1, id="an IoU of one half is enough"),
+        pytest.param((39, 10), 1, 0, id="almost four times as wide"),
+        pytest.param((40, 10), 0, 0, id="four times as wide is too much"),
+        pytest.param((10, 2.5), 0, 0, id="as is a quarter as high"),
+    ],
+)
+def test_limits_of_a_fit(box, recall, recall50):
+    found = fit_of([box], [(10, 10)])
+    assert (found.recall, found.recall50) == (recall, recall50)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_kmeans_starts_from_boxes_that_differ(seed):
+    wh = [(10, 10)] * 99 + [(40, 40)]
+    assert kmeans(wh, 2, np.random.default_rng(seed)).tolist() == [[10, 10], [40, 40]]
+
+
+class Chosen:
+    """The first centres, as rows of the distinct boxes."""
+
+    def __init__(self, *rows):
+        self.rows = list(rows)
+
+    def choice(self, number, clusters, replace):
+        return self.rows
+
+
+def test_a_centre_that_loses_all_its_boxes_stays():
+    # 7×5 has 3×10 too, and is 5×7.5 then: 7×5 prefers 9×7, 35/63 to 25/47.5, and 3×10 the mean of
+    # 6×19 and 1×14, 30/57.75 to 22.5/45.
+    wh = [(1, 14), (3, 10), (6, 19), (7, 5), (9, 7)]
+    found = kmeans(wh, 3, Chosen(3, 4, 2))
+    np.testing.assert_allclose(found, [(5, 7.5), (10 / 3, 43 / 3), (8, 6)])
+
+
 @pytest.mark.parametrize("clusters", [6, 9])
 def test_kmeans_is_as_good_as_darknets(oracle_dir, clusters):
     wh = np.load(oracle_dir / "anchors" / "wh.npz")["wh"]
@@ -63,6 +101,12 @@ def test_refinement_is_never_worse(seed, count, clusters):
     better = evolve(wh, start, rng, generations=20)
     assert np.isfinite(better).all() and (better > 0).all()
     assert fit_of(wh, better).average_iou >= fit_of(wh, start).average_iou
+
+
+def test_refinement_sorts_by_area():
+    start = [[30, 30], [10, 20]]
+    better = evolve([(10, 20), (30, 30)], start, np.random.default_rng(0), generations=3)
+    assert better.tolist() == [[10, 20], [30, 30]]  # which nothing betters
 
 
 def test_refinement_mends_a_bad_start():

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from zoo.errors import ZooError
@@ -22,5 +24,10 @@ def test_one_for_all_or_one_for_each():
     levels = {"P4": [0], "P5": [1]}
     assert per_level("x", 2, levels) == {"P4": 2, "P5": 2}
     assert per_level("x", {"P5": 1, "P4": 3}, levels) == {"P4": 3, "P5": 1}
-    with pytest.raises(ZooError, match=r"x has levels \['P3'\], the head has \['P4', 'P5'\]"):
-        per_level("x", {"P3": 1}, levels)
+
+
+@pytest.mark.parametrize("given", [["P3"], ["P4"], ["P3", "P4", "P5"]])
+def test_a_mapping_has_the_levels_of_the_head(given):
+    message = f"x has levels {given}, the head has ['P4', 'P5']"
+    with pytest.raises(ZooError, match=f"^{re.escape(message)}$"):
+        per_level("x", dict.fromkeys(given, 1), {"P4": [0], "P5": [1]})
