@@ -71,6 +71,8 @@ def test_default_keeps(boxes, scores, kept):
         # 0.5 − 6.25/200 = 0.46875
         pytest.param("diounms", HALF, {"iou_threshold": 0.469, "beta": 1.0}, 2, id="beta 1"),
         pytest.param("diounms", HALF, {"iou_threshold": 0.468, "beta": 1.0}, 1, id="beta 1, below"),
+        pytest.param("fast", HALF, {"iou_threshold": 0.5}, 2, id="fast: 0.5 does not exceed 0.5"),
+        pytest.param("fast", HALF, {"iou_threshold": 0.499}, 1, id="fast: 0.5 exceeds 0.499"),
         pytest.param("greedynms", A, {"iou_threshold": 0.99}, 1, id="no distance, nothing off"),
         pytest.param("diounms", A, {"iou_threshold": 0.99, "beta": 0.9}, 1, id="nor by a power"),
     ],
@@ -78,6 +80,47 @@ def test_default_keeps(boxes, scores, kept):
 def test_what_exceeds_the_threshold(kind, other, limits, count):
     found, _ = run(kind, [A, other], [[0.9], [0.8]], **limits)
     assert len(found) == count
+
+
+@pytest.mark.parametrize(
+    ("kind", "height", "count"),
+    [
+        pytest.param("default", 44, 2, id="0.44"),
+        pytest.param("default", 46, 1, id="0.46"),
+        pytest.param("fast", 44, 2, id="fast: 0.44"),
+        pytest.param("fast", 46, 1, id="fast: 0.46"),
+        # Centres (100 − height)/2 apart, diagonal² 20000: 0.55 − (22.5²/20000)^0.6 = 0.440, and
+        # 0.56 − (22²/20000)^0.6 = 0.453.
+        pytest.param("greedynms", 55, 2, id="greedynms: 0.440"),
+        pytest.param("greedynms", 56, 1, id="greedynms: 0.453"),
+        pytest.param("diounms", 55, 2, id="diounms: 0.440"),
+        pytest.param("diounms", 56, 1, id="diounms: 0.453"),
+    ],
+)
+def test_the_thresholds_are_darknets_by_default(kind, height, count):
+    boxes = [[0, 0, 100, 100], [0, 0, 100, height], [500, 500, 600, 600]]
+    scores = [[0.9], [0.8], [0.25]]  # the last does not exceed 0.25
+    found = NMS[kind](*(ops.convert_to_tensor(np.float32([array])) for array in (boxes, scores)))
+    assert ops.convert_to_numpy(found["count"]).tolist() == [count]
+    assert found["boxes"].shape == (1, 300, 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "score"),
+    [
+        # IoU 1/2: exp(−(1/2)²/0.5) and exp(−2·(1/2)²)
+        pytest.param("soft", {}, 0.8 * np.exp(-0.5), id="sigma of soft NMS is 0.5"),
+        pytest.param("matrix", {}, 0.8 * np.exp(-0.5), id="sigma of matrix NMS is 2"),
+        pytest.param("soft", {"decay": "linear"}, 0.8 * 0.5, id="linear"),
+        pytest.param("soft", {"decay": "linear", "iou_threshold": 0.5}, 0.4, id="from it on"),
+        pytest.param("soft", {"decay": "linear", "iou_threshold": 0.501}, 0.8, id="not before"),
+        pytest.param("matrix", {"decay": "linear"}, 0.4, id="matrix, linear"),
+    ],
+)
+def test_what_a_score_is_lowered_to(kind, keys, score):
+    boxes, scores = (ops.convert_to_tensor(np.float32([x])) for x in ([A, HALF], [[0.9], [0.8]]))
+    found = ops.convert_to_numpy(NMS[kind](boxes, scores, **keys)["scores"])
+    assert found[0, :3] == pytest.approx([0.9, score, 0])
 
 
 def test_a_suppressed_box_suppresses_nobody():
@@ -217,8 +260,8 @@ class Suppress(keras.layers.Layer):
 NONSENSE = {
     "score_threshold": [25, float("nan"), "a"],
     "iou_threshold": [45, -0.1],
-    "sigma": [0, float("nan")],
-    "beta": [-1],
+    "sigma": [0, float("nan"), float("inf")],
+    "beta": [-1, float("inf")],
     "max_detections": [2.5],
     "max_candidates": [0],
 }
