@@ -102,6 +102,7 @@ def test_a_file_is_kept_to_the_byte(tmp_path):
 # === What would change the numbers in silence is an error that names the line ===
 
 CONV = "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=linear\n"  # lines 5 to 9 after NET
+THREE = "[conv]\nfilters=3\nactivation=linear\n"  # keeps the channels
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,10 @@ CONV = "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=linear\n"  # lines
                      id="absurd filters"),
         pytest.param("[conv]\nfilters=1000000\nsize=1000\npad=1", 5, "more than the 2,147,483,648",
                      id="more weights than memory"),
+        pytest.param(f"[conv]\nfilters={'9' * 5000}", 6, "must be from 1 to 1,048,576",
+                     id="more digits than Python reads"),
+        pytest.param("[softmax]\ntree=data/9k.tree", 6, "a tree of classes", id="tree in a folder"),
+        pytest.param("[yolo]\nmap=data/9k.map", 6, "a map of classes", id="map in a folder"),
         pytest.param("[conv]\nfilters=-1", 6, "filters=-1 must be", id="negative filters"),
         pytest.param("[conv]\nsize=0", 6, "size=0 must be", id="no kernel"),
         pytest.param("[conv]\nsize=99", 5, "nothing is left", id="kernel larger than the map"),
@@ -134,6 +139,16 @@ CONV = "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=linear\n"  # lines
         pytest.param("[conv]\nshare_index=-1", 6, "names no layer before", id="shares nothing"),
         pytest.param(CONV + "[conv]\nfilters=8\nshare_index=-1", 12, "other settings",
                      id="shares another shape"),
+        pytest.param(CONV + CONV + "share_index=-1", 15, "other settings",
+                     id="shares with other inputs"),
+        pytest.param(THREE + THREE + "stride=2\nshare_index=-1", 12, "other settings",
+                     id="shares with another stride"),
+        pytest.param(THREE + THREE + "antialiasing=1\nshare_index=-1", 12, "other settings",
+                     id="shares with a blur"),
+        pytest.param(THREE + (THREE + "share_index=-1\n") * 2, 15, "no convolution of its own",
+                     id="shares what is shared"),
+        pytest.param("[empty]\n" + THREE + "share_index=-1", 9, "no convolution of its own",
+                     id="shares no convolution"),
         pytest.param("[route]\nlayers=0", 6, "layers=0 names no layer before this one (layer 0)",
                      id="itself"),
         pytest.param("[route]", 5, "layers= is missing", id="no layers"),
@@ -156,6 +171,16 @@ CONV = "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=linear\n"  # lines
         pytest.param("[reorg3d]\nstride=3", 6, "is no multiple of stride=3", id="uneven reorg"),
         pytest.param("[dropout]\nprobability=1", 6, "must be in [0, 1)", id="drops all"),
         pytest.param("[softmax]", 5, "it needs sides of 1", id="softmax over a map"),
+        pytest.param("[avg]\n[softmax]\ngroups=2", 6, "a softmax of 2 groups over (1, 1, 3)",
+                     id="halves of three channels"),
+        pytest.param("[avg]\n[softmax]\ntemperature=0", 7, "temperature=0.0 must be positive",
+                     id="no temperature"),
+        pytest.param("[max]\nmaxpool_depth=1\nout_channels=4", 7, "out_channels=4 exceeds 3",
+                     id="more channels than there are"),
+        pytest.param("[max]\nmaxpool_depth=1\nantialiasing=1", 7, "maxpool_depth with antialiasing",
+                     id="blurred depth"),
+        pytest.param("[reorg]\nstride=2", 6, "3 channels are no multiple of 2²", id="odd reorg"),
+        pytest.param("[upsample]\nstride=-65", 6, "stride=-65 must be from 1 to 64", id="vast"),
         pytest.param("[softmax]\ntree=9k.tree", 6, "a tree of classes", id="tree"),
         pytest.param("[yolo]\nclasses=1", 6, "1 anchors of 1 classes need 6 channels",
                      id="channels of a head"),

@@ -81,6 +81,66 @@ def test_two_heads_of_one_stride_have_names_of_their_own():
     assert heads()["head"]["masks"] == {"P4": [1], "P4_2": [0]}
 
 
+def test_a_third_head_of_one_stride_has_a_name_of_its_own():
+    *_, section = HEADS.partition("[route]")
+    found = detector_config(plan(parse(HEADS + "".join(["[route]", section]), "my.cfg")))
+    assert found["head"]["masks"] == {"P4": [1], "P4_2": [0], "P4_3": [0]}
+
+
+def test_the_height_of_an_image_comes_first():
+    assert heads()["image_size"] == [64, 32]
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "value", "default"),
+    [
+        ("ignore_thresh=0.6", "ignore_threshold", 0.6, 0.5),
+        ("truth_thresh=0.9", "truth_threshold", 0.9, 1.0),
+        ("iou_thresh=0.3", "iou_threshold", 0.3, 1.0),
+        ("iou_normalizer=0.5", "box_normalizer", 0.5, 0.75),
+        ("obj_normalizer=0.4", "objectness_normalizer", 0.4, 1.0),
+        ("cls_normalizer=0.5", "class_normalizer", 0.5, 1.0),
+        ("max_delta=2", "max_delta", 2.0, None),
+        ("label_smooth_eps=0.1", "label_smoothing", 0.1, 0.0),
+        ("objectness_smooth=1", "objectness_smooth", True, False),
+        ("focal_loss=1", "focal", True, False),
+        ("iou_loss=giou", "box", "giou", "mse"),
+        pytest.param("iou_loss=wiou", "box", "iou", "mse", id="a loss unknown to Darknet is iou"),
+    ],
+)
+def test_what_a_section_says_of_its_loss_and_what_holds_where_it_says_nothing(
+    line, key, value, default
+):
+    loss = heads("classes=2", f"classes=2\n{line}")["loss"]
+    assert loss[key] == {"P4": value, "P4_2": default}
+
+
+@pytest.mark.parametrize("key", ["delta_normalizer=0.5", "iou_thresh_kind=giou"])
+def test_a_loss_without_a_counterpart_is_none(key, caplog):
+    assert "loss" not in heads("classes=2", f"classes=2\n{key}")
+    assert f"has no loss to train with: {key.partition('=')[0]} of the [yolo]" in caplog.text
+
+
+LAST = "mask=0"  # of the second [yolo]
+
+
+@pytest.mark.parametrize(
+    ("change", "keys", "expected"),
+    [
+        pytest.param(LAST, "nms_kind=greedynms", {"name": "greedynms"}, id="of the last section"),
+        pytest.param("mask=1", "nms_kind=greedynms", {"name": "default"}, id="not of the first"),
+        pytest.param(LAST, "nms_kind=cornersnms", {"name": "default"}, id="unknown to Darknet"),
+        pytest.param(LAST, "nms_kind=diounms\nbeta_nms=0.9", {"name": "diounms", "beta": 0.9},
+                     id="with its exponent"),
+        pytest.param(LAST, "nms_kind=diounms", {"name": "diounms", "beta": 0.6},
+                     id="the exponent of Darknet"),
+    ],
+)  # fmt: skip
+def test_the_nms(change, keys, expected):
+    found = heads(change, f"{change}\n{keys}")["nms"]
+    assert found == {**expected, "score_threshold": 0.25, "iou_threshold": 0.45}
+
+
 def test_heads_with_anchors_of_their_own_detect_but_have_no_loss(caplog):
     found = heads("anchors=10,20, 30,40", "anchors=50,60")  # the second anchor is 0.5, 0.5
     assert found["head"]["anchors"] == [[50, 60], [0.5, 0.5], [10, 20], [30, 40]]
@@ -94,6 +154,10 @@ def test_heads_with_anchors_of_their_own_detect_but_have_no_loss(caplog):
     [
         pytest.param("classes=2", "classes=2\nnew_coords=1", "lines 11, 19 have new_coords= [0, 1]",
                      id="new_coords"),
+        pytest.param("[route]\nlayers=0\n[yolo]\nclasses=2", "[conv]\nfilters=8\n[yolo]\nclasses=3",
+                     "lines 11, 18 have classes= [2, 3]", id="classes"),
+        pytest.param("stride=16", "stride_y=16\nstride_x=8", "a grid of 4×4 cells is not the input",
+                     id="unequal strides"),
         pytest.param("channels=3", "channels=1", "line 4, [net]: a detector sees 3 channels",
                      id="grey"),
         pytest.param("stride=16", "stride=5", "divided by a power of two",
@@ -140,6 +204,12 @@ def test_names(tmp_path):
 def test_weights_and_names_go_with_a_cfg_only():
     with pytest.raises(ZooError, match=r"go with a .cfg; 'yolov4-tiny-coco' has its own"):
         zoo.load("yolov4-tiny-coco", weights="a.weights")
+
+
+def test_a_section_without_classes_has_twenty(tmp_path):
+    text = HEADS.replace("filters=7", "filters=25").replace("classes=2\n", "")
+    (tmp_path / "my.cfg").write_text(text)
+    assert zoo.load(tmp_path / "my.cfg").class_names == [str(number) for number in range(20)]
 
 
 # === Use ===

@@ -57,6 +57,7 @@ NET = "[net]\nwidth=10\nheight=7\nchannels=4\n"
         pytest.param("[max]\nsize=2\nstride=1", (7, 10, 4), 0, 4 * 4 * 70, id="keeps the sides"),
         pytest.param("[max]\nsize=3\nstride=2\npadding=0", (3, 4, 4), 0, 9 * 4 * 12, id="valid"),
         pytest.param("[max]\nmaxpool_depth=1\nout_channels=2", (7, 10, 2), 0, 4 * 70, id="depth"),
+        pytest.param("[max]\nmaxpool_depth=1\nout_channels=4", (7, 10, 4), 0, 4 * 70, id="all"),
         pytest.param("[local_avgpool]\nsize=3\nstride=2", (4, 5, 4), 0, 9 * 4 * 20, id="local"),
         pytest.param("[avgpool]", (1, 1, 4), 0, 0, id="global"),
         pytest.param("[upsample]\nstride=2", (14, 20, 4), 0, 0, id="upsample"),
@@ -75,6 +76,10 @@ def test_shape_weights_and_cost(section, shape, parameters, flops):
     assert layer.flops == flops
 
 
+def test_another_size_is_height_and_width():
+    assert plan(NET + "[empty]", (3, 5)).image == Shape(3, 5, 4)
+
+
 def test_shortcuts_cost_one_addition_an_input_and_number():
     body = "[conv]\nfilters=4\n" * 3
     planned = plan(NET + body + "[shortcut]\nfrom=-2,-3\nweights_type=per_channel")
@@ -91,3 +96,8 @@ def test_dontload_and_dontloadscales_leave_arrays_out_of_a_file():
         ["beta", "kernel"],
     ]
     assert {layer.parameters for layer in planned.layers[1:]} == {4 * 2 + 2 * 2}
+
+
+def test_dontloadscales_is_of_convolutions_alone():
+    (layer,) = plan(NET + "[batchnorm]\ndontloadscales=1\n").layers
+    assert [array.role for array in layer.in_file] == ["beta", "gamma", "mean", "variance"]

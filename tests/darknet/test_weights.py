@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from zoo import config
-from zoo.darknet.weights import load_weights
+from zoo.darknet.weights import is_weights, load_weights
 from zoo.detector import Detector
 from zoo.errors import ZooError
 
@@ -32,3 +32,18 @@ def test_a_model_with_other_weights_is_not_a_darknet_network(tmp_path, monkeypat
     monkeypatch.setattr(type(network), "count_params", lambda self: held)
     with pytest.raises(ZooError, match=r"6,062,814 numbers here.* has 6,062,818 weights"):
         load_weights(network, tmp_path / "any.weights")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("yolov4.weights", True),
+        ("yolov4.conv.137", True),
+        ("yolov4-tiny.conv.29", True),
+        ("yolov4.conv", False),
+        ("yolov4.conv.137.keras", False),
+        ("yolov4.weights.keras", False),
+    ],
+)
+def test_names_of_darknets_files(name, expected):
+    assert is_weights(name) == expected
