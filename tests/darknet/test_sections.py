@@ -81,9 +81,10 @@ def test_maxpool_depth_takes_every_second_channel():
 
 
 KERNELS = {1: (np.outer([1, 2, 1], [1, 2, 1]) / 16, 1), 2: (np.full((2, 2), 0.25), 0)}
+KERNELS[3] = KERNELS[1]  # as any other number
 
 
-@pytest.mark.parametrize("kind", [1, 2])
+@pytest.mark.parametrize("kind", KERNELS)
 @pytest.mark.parametrize("stride", [(2, 2), (3, 1)])
 def test_antialiasing_blurs_after_the_activation_and_then_strides(kind, stride):
     """A kernel of the identity: the convolution is −x, its ReLU clips, and the blur follows."""
@@ -222,6 +223,8 @@ SOFT = np.exp([0, -1, -2]) / (1e-4 + np.exp([0, -1, -2]).sum())
         pytest.param("weights_type=per_feature", [2, -1, 3], [2, -1, 3], id="weights"),
         pytest.param("weights_type=per_layer\nweights_normalization=relu", [2, -1, 3],
                      np.array([2, 0, 3]) / 5.0001, id="relu: negative ones do not count"),
+        pytest.param("weights_type=per_feature\nweights_normalization=avg_relu", [2, -1, 3],
+                     np.array([2, 0, 3]) / 5.0001, id="avg_relu is relu"),
         pytest.param("weights_type=per_feature\nweights_normalization=softmax", [5, 4, 3], SOFT,
                      id="softmax"),
     ],
@@ -392,3 +395,77 @@ def test_moving_variance_learns_the_unbiased_one_of_the_first_batch(section):
     model(batch, training=True)
     variance = keras.ops.convert_to_numpy(layer.moving_variance)
     np.testing.assert_allclose(variance, flat.var(axis=0, ddof=1), rtol=1e-4)
+
+
+# === Fresh layers ===
+
+
+def drawn(text):
+    """The Keras layer of the last section."""
+    network = build_network(NET + text)
+    return keras.Model(network.input, network.outputs[-1]).layers[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        # U(−1, 1)·√(2 / inputs of a number)
+        pytest.param("[conv]\nfilters=90\nsize=3", -((2 / 36) ** 0.5), (2 / 36) ** 0.5, id="3×3×4"),
+        pytest.param("[connected]\noutput=20", -((2 / 192) ** 0.5), (2 / 192) ** 0.5, id="6×8×4"),
+        pytest.param("[implicit]\nfilters=3000\nmean=3\nstd=0.5", 2.5, 3.5, id="implicit"),
+        pytest.param("[implicit]\nfilters=3000\nmean=3\nstd=-0.5", 2.5, 3.5, id="negative std"),
+    ],
+)
+def test_fresh_weights_fill_their_range(text, low, high):
+    weights = keras.ops.convert_to_numpy(drawn(text).weights[0])
+    assert low <= weights.min() < low + 0.01 * (high - low)
+    assert high >= weights.max() > high - 0.01 * (high - low)
+
+
+def test_dropout_drops_a_fifth_by_default():
+    assert drawn("[dropout]").rate == 0.2
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "[conv]\nbatch_normalize=1",
+        "[connected]\nbatch_normalize=1",
+        "[batchnorm]",
+    ],
+)
+def test_moving_statistics_learn_a_hundredth_of_a_batch(section):
+    layer = drawn(section)
+    assert getattr(layer, "normalization", layer).momentum == 0.99
+
+
+SAVED = [
+    "[maxpool]\nsize=3\nstride_x=1\nstride_y=2\npadding=1",
+    "[local_avgpool]\nsize=3\nstride_x=1\nstride_y=2\npadding=1",
+    "[maxpool]\nmaxpool_depth=1\nout_channels=2",
+    "[maxpool]\nsize=2\nstride=2\nantialiasing=2",
+    "[conv]\nfilters=6\nsize=3\ndilation=2\npad=1\nstride=2\ngroups=2\nbatch_normalize=1",
+    "[connected]\noutput=3\nbatch_normalize=1\nactivation=relu",
+    "[implicit]\nfilters=2\natoms=3",
+    "[empty]\n[route]\nlayers=0\ngroups=2\ngroup_id=1",
+    "[conv]\nfilters=6\n[shortcut]\nfrom=0",
+    "[empty]\n[empty]\n[shortcut]\nfrom=0\nweights_type=per_channel\nweights_normalization=softmax",
+    "[conv]\nfilters=6\n[conv]\nfilters=4\n[shortcut]\nfrom=0\nweights_type=per_feature",
+    "[avgpool]\n[softmax]\ngroups=2\ntemperature=50",
+    "[upsample]\nstride=-2\nscale=3",
+    "[reorg]\nstride=2",
+    "[reorg3d]\nstride=2",
+    "[conv]\nfilters=12\n[yolo]\nclasses=1\nnum=2\nscale_x_y=1.5\nnew_coords=1",
+]
+
+
+@pytest.mark.parametrize("text", SAVED)
+def test_a_model_comes_back_from_its_config(text):
+    network = build_network(NET + text)
+    model = keras.Model(network.input, network.outputs[-1])
+    again = keras.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    image = random(1, HEIGHT, WIDTH, CHANNELS)
+    found, expected = (keras.ops.convert_to_numpy(each(image)) for each in (again, model))
+    np.testing.assert_array_equal(found, expected)
+    assert again.compute_output_spec(keras.KerasTensor(image.shape)).shape == found.shape

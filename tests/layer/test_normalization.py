@@ -32,6 +32,11 @@ def test_a_layer_with_weights_takes_a_hundredth_of_the_first_batch(layer):
     assert statistics(layer, 1, 3) == pytest.approx([0.02, 0.99 * 4 + 0.02])
 
 
+def test_a_frozen_layer_learns_nothing(layer):
+    layer.trainable = False
+    assert statistics(layer, 1, 3) == [0, 1]
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_has_the_statistics_of_its_rounded_features(dtype):
     layer = BatchNormalization(momentum=0, dtype=keras.DTypePolicy(f"mixed_{dtype}"))
