@@ -39,6 +39,32 @@ def test_cross_entropy_by_hand(smoothing):
     expected = -(1 - smoothing / 2) * np.log(3 / 4) - smoothing / 2 * np.log(1 / 4)
     loss = model.compute_loss(y=truth((0, 0, 64, 64, 0)), y_pred=logits)
     assert float(loss) == pytest.approx(expected, rel=1e-6)
+    assert float(model.get_metrics_result()["loss"]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_coarsest_level_is_classified():
+    model = BackboneClassifier(TINY, ["a", "b"])
+    assert model.stride == 32
+    assert model.get_layer("classes").kernel.shape == (2 * 8, 2)  # P5 has twice the last width
+
+
+def test_it_comes_back_from_its_config():
+    model = BackboneClassifier({**TINY, "resize": "letterbox"}, ["a", "b"], 0.1)
+    again = BackboneClassifier.from_config(model.get_config())
+    for found in (model, again):
+        assert (found.name, found.resize) == ("tiny_classifier", "letterbox")
+        assert (found.label_smoothing, found.class_names) == (0.1, ["a", "b"])
+
+
+def test_the_mean_is_float32_under_mixed_precision():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = BackboneClassifier(TINY, ["a", "b"])
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert model.get_layer("pool").output.dtype == "float32"
+    assert model.output.dtype == "float32"
 
 
 def test_bytes_are_divided_by_255():

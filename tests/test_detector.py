@@ -9,6 +9,7 @@ import pytest
 import zoo
 from zoo import config
 from zoo.classifier import BackboneClassifier
+from zoo.darknet.order import darknet_order
 from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.registry import BACKBONES, LOSSES, NMS
@@ -83,6 +84,19 @@ def test_an_nms_that_does_not_exist_is_answered_with_the_nearest(tiny):
 def test_the_shape_of_detections_is_the_parts_own_default(tiny):
     assert tiny.predictor(name="soft").output["boxes"].shape == (None, 300, 4)
     assert tiny.predictor(max_detections=7).output["boxes"].shape == (None, 7, 4)
+
+
+def test_a_detector_without_a_loss_says_so(tiny):
+    cfg = {key: value for key, value in tiny.cfg.items() if key != "loss"}
+    with pytest.raises(ZooError, match=r"^model 'yolov4_tiny' has no loss in its config; add"):
+        Detector(cfg, ["a"]).compute_loss(y=training_batch()[1], y_pred={})
+
+
+def test_predictors_of_other_limits_are_others(tiny):
+    one, again = (tiny.predictor(max_detections=7) for _ in range(2))
+    assert one is again
+    assert tiny.predictor(max_detections=8).output["boxes"].shape == (None, 8, 4)
+    assert len(tiny.predictor(max_detections=7, windowed=True).inputs) == 2
 
 
 def test_freezing_by_part_name():
@@ -292,6 +306,18 @@ def test_a_strangers_loss_names_its_parts(tiny):
     assert sorted(logs) == ["dfl_loss", "loss", "quality_loss"]
     assert logs["dfl_loss"] == pytest.approx(logs["quality_loss"] / 2)
     assert logs["loss"] == pytest.approx(logs["quality_loss"] * 1.5)
+
+
+def test_losses_of_layers_are_added(tiny):
+    with LOSSES.temporarily("distances", Distances):
+        detector = Detector({**tiny.cfg, "loss": {"name": "distances"}}, ["a"])
+    bias = darknet_order(detector)[-1].convolution.bias
+    bias.assign(np.eye(18, dtype="float32")[0] * 2)
+    bias.regularizer = keras.regularizers.L2(0.1)  # 0.1 · 2²
+    predictions = {level: np.zeros((2, 2, 2, 18), "float32") for level in ("P4", "P5")}
+    loss = detector.compute_loss(y=training_batch()[1], y_pred=predictions)
+    assert float(loss) == pytest.approx(0.4)
+    assert float(detector.get_metrics_result()["loss"]) == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize(
