@@ -8,9 +8,10 @@ import pytest
 
 import zoo
 from zoo import config
-from zoo.darknet.order import darknet_order
+from zoo.darknet.order import ancestors, darknet_order
 from zoo.darknet.weights import stored_layers
 from zoo.errors import ZooError
+from zoo.registry import BACKBONES, NECKS
 
 COCO = [str(number) for number in range(80)]
 #: Float counts of the official weights files, 80 classes. The two that were never published are
@@ -188,6 +189,114 @@ def test_convolutions_are_those_of_the_cfg_in_its_order(model, oracle_dir):
 def test_mistakes(model, overrides, sentence):
     with pytest.raises(ZooError, match=sentence):
         zoo.build(model, ["a"], overrides)
+
+
+# === Options of parts ===
+
+
+PARTS = [
+    pytest.param({"name": "darknet53", "stem": 2, "depths": [1] * 5},
+                 {"P3": 16, "P4": 32, "P5": 64}, id="darknet53"),
+    pytest.param({"name": "cspdarknet53", "stem": 2, "depths": [1] * 5},
+                 {"P3": 16, "P4": 32, "P5": 64}, id="cspdarknet53"),
+    pytest.param({"name": "cspdarknet", "depths": [1] * 4, "widths": [4, 6, 8, 10]},
+                 {"P3": 8, "P4": 10}, id="cspdarknet"),
+    pytest.param({"name": "darknet_tiny", "stem": 2}, {"P3": 16, "P4": 32, "P5": 128},
+                 id="darknet_tiny"),
+    pytest.param({"name": "cspdarknet_tiny", "stem": 3, "widths": [2, 4, 6]},
+                 {"P3": 4, "P4": 6, "P5": 12}, id="cspdarknet_tiny"),
+    pytest.param({"name": "fpn"}, {"P3": 4, "P4": 8, "P5": 16}, id="fpn"),
+    pytest.param({"name": "fpn", "spp": True}, {"P3": 4, "P4": 8, "P5": 16}, id="fpn, spp"),
+    # P4 joins a lateral of half the width.
+    pytest.param({"name": "tiny_fpn", "width": 6}, {"P4": 16 + 3, "P5": 6}, id="tiny_fpn"),
+    pytest.param({"name": "tiny_fpn_3l", "width": 6, "laterals": [2, 5]},
+                 {"P3": 3, "P4": 6, "P5": 12}, id="tiny_fpn_3l"),
+    pytest.param({"name": "spp_pan"}, {"P3": 4, "P4": 8, "P5": 16}, id="spp_pan"),
+    pytest.param({"name": "csp_pan", "widths": {"P5": 6}}, {"P3": 4, "P4": 8, "P5": 6},
+                 id="csp_pan"),
+]  # fmt: skip
+
+
+def sides(level):
+    return 64 // 2 ** int(level[1:]), 96 // 2 ** int(level[1:])
+
+
+def levels_of(cfg):
+    """What a backbone gives of 64×96 pixels, or a neck of levels of 8, 16 and 32 channels."""
+    if cfg["name"] in BACKBONES:
+        return BACKBONES.build(cfg, keras.Input((64, 96, 3)))
+    widths = {"P3": 8, "P4": 16, "P5": 32}
+    inputs = {level: keras.Input((*sides(level), w), name=level) for level, w in widths.items()}
+    return NECKS.build(cfg, inputs)
+
+
+def layers_of(levels):
+    """By name."""
+    return {layer.name: layer for tensor in levels.values() for layer in ancestors(tensor)}
+
+
+@pytest.mark.parametrize(("cfg", "channels"), PARTS)
+def test_levels_and_activations_are_those_of_the_options(cfg, channels):
+    levels = levels_of({**cfg, "activation": "relu6"})
+    shapes = {level: tensor.shape[1:] for level, tensor in levels.items()}
+    assert shapes == {level: (*sides(level), width) for level, width in channels.items()}
+    convolutions = [part for part in layers_of(levels).values() if hasattr(part, "convolution")]
+    assert {part.settings["activation"] for part in convolutions} == {"relu6"}
+
+
+@pytest.mark.parametrize(
+    ("cfg", "filters"),
+    [
+        pytest.param(
+            {"name": "cspdarknet", "depths": [1] * 3, "widths": [4, 6, 8], "first_hidden": 3},
+            {"stage1_block1_conv1": 3, "stage2_block1_conv1": 3, "stage3_block1_conv1": 4},
+            id="first_hidden is of the first stage",
+        ),
+        pytest.param(
+            {"name": "tiny_fpn_3l", "width": 6, "laterals": [2, 5]},
+            {"P4_lateral": 2, "P3_lateral": 5},
+            id="the lateral to P4 comes first",
+        ),
+    ],
+)
+def test_filters_of_single_convolutions(cfg, filters):
+    layers = layers_of(levels_of(cfg))
+    assert {name: layers[name].settings["filters"] for name in filters} == filters
+
+
+@pytest.mark.parametrize(
+    ("cfg", "joins"),
+    [
+        pytest.param(
+            {"name": "spp_pan"},
+            {
+                "P5_spp": "P5_spp_pool13 P5_spp_pool9 P5_spp_pool5 P5_pre_conv3",
+                "P4_down_join": "P4_side P4_down_upsample",
+                "P4_up_join": "P4_up_conv P4_down_conv5",
+            },
+            id="spp_pan",
+        ),
+        pytest.param(
+            {"name": "csp_pan"},
+            {
+                "P5_spp_join": "P5_spp_post_conv2 P5_spp_bypass",
+                "P4_up_merge": "P4_up_conv4 P4_up_bypass",
+            },
+            id="csp_pan",
+        ),
+        pytest.param({"name": "fpn"}, {"P4_join": "P4_upsample P4"}, id="fpn"),
+        pytest.param(
+            {"name": "cspdarknet", "depths": [1] * 3, "widths": [4, 6, 8]},
+            {"stage2_join": "stage2_exit stage2_bypass"},
+            id="cspdarknet",
+        ),
+    ],
+)
+def test_channels_are_joined_in_the_order_of_the_official_routes(cfg, joins):
+    layers = layers_of(levels_of(cfg))
+    for name, expected in joins.items():
+        found = [tensor._keras_history.operation.name for tensor in layers[name].input]
+        assert " ".join(found) == expected
 
 
 # === Shapes and pictures ===
