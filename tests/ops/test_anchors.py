@@ -45,8 +45,10 @@ def test_limits_of_a_fit(box, recall, recall50):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_kmeans_starts_from_boxes_that_differ(seed):
-    wh = [(10, 10)] * 99 + [(40, 40)]
-    assert kmeans(wh, 2, np.random.default_rng(seed)).tolist() == [[10, 10], [40, 40]]
+    # Of three equal centres two would share the boxes, and the third never get one.
+    wh = [(10, 10)] * 99 + [(40, 40), (90, 90)]
+    found = kmeans(wh, 3, np.random.default_rng(seed))
+    assert found.tolist() == [[10, 10], [40, 40], [90, 90]]
 
 
 class Chosen:
