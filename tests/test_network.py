@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.classifier import BackboneClassifier
+from zoo.detector import Detector
 
 IMAGES = np.full((2, 32, 32, 3), 0.5, "float32")
 TRUTH = {"boxes": np.full((2, 1, 4), [4, 4, 20, 20], "float32"), "classes": np.zeros((2, 1), int)}
@@ -55,3 +57,23 @@ def test_predictions_are_those_of_a_call():
     for level, values in predicted.items():
         assert isinstance(values, np.ndarray)
         np.testing.assert_allclose(values, np.asarray(called[level]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(params=["any batch", "batches of two"])
+def two_batches(request):
+    if request.param == "any batch":
+        return (batch for batch in [(IMAGES, TRUTH)] * 2)
+    tf = pytest.importorskip("tensorflow")
+    return tf.data.Dataset.from_tensors((IMAGES, TRUTH)).repeat(2)
+
+
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed", "ignore:Your input ran out of data")
+@pytest.mark.parametrize("kind", [Detector, BackboneClassifier])
+def test_the_mean_loss_is_that_of_the_batches_there_are(kind, two_batches):
+    """TensorFlow begins one step more, to learn that the data have ended."""
+    model = kind(zoo.build("yolov4_tiny", ["a"]).cfg, ["a", "b"])
+    model.compile(optimizer=keras.optimizers.SGD(0.0))
+    (loss,) = model.fit(two_batches, verbose=0).history["loss"]
+    raw = model(IMAGES, training=True)
+    expected = float(model.compute_loss(y=TRUTH, y_pred=raw))
+    assert loss == pytest.approx(expected, rel=1e-3)

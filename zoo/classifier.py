@@ -10,7 +10,7 @@ from keras import ops
 
 from zoo.detector import backbone_of
 from zoo.errors import ZooError
-from zoo.network import Trainable, check_truth
+from zoo.network import Trainable, check_truth, ones_of
 from zoo.ops.images import in_unit_range
 from zoo.ops.levels import stride
 from zoo.ops.replicas import replicas
@@ -85,11 +85,13 @@ class BackboneClassifier(Trainable):
         labelled = ops.sum(target, axis=-1)
         smooth = (1 - self.label_smoothing) * target + self.label_smoothing / target.shape[-1]
         entropy = -ops.sum(smooth * ops.log_softmax(ops.cast(y_pred, "float32")), axis=-1)
-        loss = ops.mean(entropy * labelled)
+        total = entropy * labelled
         for regularisation in self.losses:
-            loss = loss + ops.cast(regularisation, loss.dtype)
-        self._loss_mean.update_state(loss)
-        return loss / replicas()  # of several replicas each sees its part; their shares add up
+            total = total + ops.cast(regularisation, total.dtype)
+        self._loss_mean.update_state(total, ones_of(total))
+        return (
+            ops.mean(total) / replicas()
+        )  # of several replicas each sees its part; their shares add up
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

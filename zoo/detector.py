@@ -11,7 +11,7 @@ import keras
 from zoo import building
 from zoo.errors import ZooError
 from zoo.layer.convolution import folded
-from zoo.network import Network, Trainable, check_truth
+from zoo.network import Network, Trainable, check_truth, ones_of
 from zoo.nms.candidates import check_limits, check_numbers
 from zoo.ops.boxes import within
 from zoo.ops.compile import xla
@@ -129,12 +129,11 @@ class Detector(Trainable):
             self._compiled_loss = xla(self._total_and_parts)
         total, parts = self._compiled_loss(whole_batch(y), whole_batch(y_pred))
         for part, values in parts.items():
-            self._part_means[part].update_state(values)
-        loss = keras.ops.mean(total)
+            self._part_means[part].update_state(values, ones_of(values))
         for regularisation in self.losses:
-            loss = loss + keras.ops.cast(regularisation, loss.dtype)
-        self._loss_mean.update_state(loss)
-        return loss / replicas()
+            total = total + keras.ops.cast(regularisation, total.dtype)
+        self._loss_mean.update_state(total, ones_of(total))
+        return keras.ops.mean(total) / replicas()
 
     def _total_and_parts(self, truth: Any, predictions: Any) -> tuple[Any, dict[str, Any]]:
         """The loss of each image, and its parts.

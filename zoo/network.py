@@ -143,3 +143,12 @@ def check_truth(y: Any, sample_weight: Any = None) -> None:
     raise ZooError(
         f"y is {given}, not {{'boxes': (batch, n, 4) xyxy in pixels, 'classes': (batch, n)}}"
     )
+
+
+def ones_of(values: Any) -> Any:
+    """A one for each value, as its weight in a mean, that is not known before the value.
+
+    The step in which the data end TensorFlow runs, too, as far as it depends on none of them: a
+    mean would count values that are not there.
+    """
+    return keras.ops.where(values >= 0, 1.0, 1.0)
