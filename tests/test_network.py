@@ -77,3 +77,17 @@ def test_the_mean_loss_is_that_of_the_batches_there_are(kind, two_batches):
     raw = model(IMAGES, training=True)
     expected = float(model.compute_loss(y=TRUTH, y_pred=raw))
     assert loss == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", [Detector, BackboneClassifier])
+def test_what_is_frozen_is_frozen_when_it_is_loaded(tmp_path, kind):
+    model = kind(zoo.build("yolov4_tiny", ["a"]).cfg, ["a", "b"])
+    model.get_layer("backbone").trainable = False
+    model.compile(optimizer="adam")
+    model.fit(IMAGES, TRUTH, verbose=0)
+    model.save(tmp_path / "frozen.keras")
+    loaded = keras.saving.load_model(tmp_path / "frozen.keras")
+    assert not loaded.get_layer("backbone").trainable
+    assert len(loaded.trainable_variables) == len(model.trainable_variables) > 0
+    assert len(loaded.optimizer.variables) == len(model.optimizer.variables)
+    assert "frozen" not in kind(model.cfg, ["a"]).get_config()

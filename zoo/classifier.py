@@ -89,9 +89,8 @@ class BackboneClassifier(Trainable):
         for regularisation in self.losses:
             total = total + ops.cast(regularisation, total.dtype)
         self._loss_mean.update_state(total, ones_of(total))
-        return (
-            ops.mean(total) / replicas()
-        )  # of several replicas each sees its part; their shares add up
+        # Of several replicas each sees its part; their shares add up.
+        return ops.mean(total) / replicas()
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -124,12 +123,8 @@ class BackboneClassifier(Trainable):
             "class_names": self.class_names,
             "label_smoothing": self.label_smoothing,
             "name": self.name,
+            **self.frozen(),
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> BackboneClassifier:
-        """The inverse of `get_config`; weights come separately."""
-        return cls(**config)
 
 
 def class_shares(y: Mapping[str, Any], classes: int) -> Any:

@@ -235,12 +235,7 @@ class Detector(Trainable):
     def get_config(self) -> dict[str, Any]:
         """The config and the class names, from which the parts are built again."""
         config = {"model": self.cfg, "class_names": self.class_names, "name": self.name}
-        return _copied(config)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Detector:
-        """The inverse of `get_config`; weights come separately."""
-        return cls(**config)
+        return _copied({**config, **self.frozen()})
 
 
 def _copied(plain: Any) -> Any:

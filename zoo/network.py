@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -103,6 +103,20 @@ class Trainable(Network):
         options = keras.saving.deserialize_keras_object(config)
         self.compile(**{key: options[key] for key in options if key not in OF_ITS_OWN})
         self.optimizer.build(self.trainable_variables)
+
+    def frozen(self) -> dict[str, list[str]]:
+        """Of a config: the parts that do not learn; nothing where all do."""
+        names = [layer.name for layer in self.layers if not layer.trainable]
+        return {"frozen": names} if names else {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """The inverse of `get_config`; weights come separately."""
+        arguments = {key: value for key, value in config.items() if key != "frozen"}
+        model = cls(**arguments)
+        for name in config.get("frozen", []):
+            model.get_layer(name).trainable = False
+        return model
 
     def check_size(self, size: Any) -> tuple[int, int]:
         """(height, width) from one side or a pair.
