@@ -242,6 +242,12 @@ def test_a_key_that_the_yaml_leaves_out_needs_a_plus():
     assert done.returncode == 0 and "nesterov: true" in done.stdout
 
 
+def test_a_new_key_at_the_top_that_nothing_reads_is_told():
+    done = command("zoo.anchors", "data=voc", "data.root=/nowhere", "+clusterz=3", "+mine=4")
+    assert "zoo.anchors reads no 'clusterz'; did you mean clusters?" in done.stdout + done.stderr
+    assert "zoo.anchors reads no 'mine'\n" in done.stdout + done.stderr
+
+
 def plugins(monkeypatch, *points):
     found = [EntryPoint(name, value, "zoo.conf") for name, value in points]
     monkeypatch.setattr(config, "entry_points", lambda group: found)

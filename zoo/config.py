@@ -33,6 +33,8 @@ from omegaconf.errors import OmegaConfBaseException
 from zoo.download import cache_directory
 from zoo.errors import PartFailed, ZooError, nearest
 
+log = logging.getLogger(__name__)
+
 PACKAGE = Path(__file__).resolve().parent
 #: The vocabulary: inside the package once installed, beside it in a checkout.
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "conf"
@@ -246,7 +248,9 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
         def job(cfg: DictConfig) -> Any:
             try:
                 _check_mappings(cfg, name)
-                _keep_names(cfg, list(HydraConfig.get().overrides.task))
+                overrides = list(HydraConfig.get().overrides.task)
+                _keep_names(cfg, overrides)
+                _tell_of_unknown_keys(cfg, name, overrides)
                 return task(cfg)
             except ZooError as error:
                 if is_job_of_sweep(HydraConfig.get()):
@@ -317,6 +321,18 @@ def _keep_names(cfg: DictConfig, overrides: list[str]) -> None:
             raise ZooError(f"{key}={given} is no path; quote such a name: {override(key, given)}")
         if isinstance(value, int | float):
             OmegaConf.update(cfg, key, spelt.get(key, str(value)))
+
+
+def _tell_of_unknown_keys(cfg: DictConfig, name: str, overrides: list[str]) -> None:
+    """Warn of a new key at the top, which may be a mistake, or be there for interpolations."""
+    if any(text.startswith("+") for text in overrides):
+        known = _known_keys(name, "")
+        for key in map(str, cfg):
+            if key not in known:
+                hint = nearest(key, known)
+                log.warning(
+                    "zoo.%s reads no %r%s", name, key, f"; {hint}" if hint.endswith("?") else ""
+                )
 
 
 def _print_what_can_be_printed() -> None:

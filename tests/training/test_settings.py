@@ -13,6 +13,7 @@ from zoo.training.settings import check_settings
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
+        ("+evaluation.batch_size=0", r"evaluation\.batch_size=0: .* at least 1"),
         ("evaluation.every=0", r"evaluation\.every=0: must be a whole number, at least 1"),
         ("evaluation.score_threshold=2", r"evaluation\.score_threshold=2: must be .* from 0 to 1"),
         ("evaluation.iou_threshold=7", r"evaluation\.iou_threshold=7: must be .* from 0 to 1"),

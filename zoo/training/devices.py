@@ -163,7 +163,10 @@ def _count(wanted: Any, there: int, *, processes: int) -> int:
     if wanted == "all":
         return there
     if wanted > there:
-        raise ZooError(f"devices={wanted}, but there are {there}; set devices=all or fewer")
+        raise ZooError(
+            f"devices={wanted}, but there are {there}; set devices=all or fewer, but go on with a "
+            "run on as many as it began with"
+        )
     if processes > 1 and wanted != there:
         raise ZooError(
             f"devices={wanted}, but the {processes} processes have {there}, which only train "

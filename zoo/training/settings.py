@@ -11,7 +11,7 @@ from zoo.errors import ZooError, check_whole, nearest
 #: Whole numbers, and the least of each.
 WHOLE = {
     "batch_size": 1, "subdivisions": 1, "journal": 1, "checkpoint.keep": 1,
-    "evaluation.every": 1,
+    "evaluation.every": 1, "evaluation.batch_size": 1,
 }  # fmt: skip
 #: … or null. No threads: batches are made where they are asked for.
 WHOLE_OR_NULL = {
