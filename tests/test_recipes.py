@@ -148,6 +148,31 @@ def test_the_scaled_loss_builds_over_a_model_with_settings_for_darknets(name):
     assert building.build("loss", cfg["loss"], head).weights["box"] > 0
 
 
+@pytest.mark.parametrize("name", config.options("recipe"))
+def test_every_recipe_trains_on_drawn_shapes(name):
+    """What suits the shapes of Darknet's loss is no key of another one."""
+    cfg = recipe(name, "data=shapes")["model"]
+    head = building.build("head", cfg["head"], num_classes=3)
+    assert building.build("loss", cfg["loss"], head)
+    assert (cfg["loss"].get("iou_threshold") == 0.2) == (cfg["loss"]["name"] == "yolo")
+
+
+@pytest.mark.parametrize(
+    ("words", "threshold"),
+    [
+        pytest.param([], 0.2, id="default"),
+        pytest.param(["model/loss=mse"], 0.2, id="another one of Darknet's"),
+        pytest.param(["model.loss.iou_threshold=0.5"], 0.5, id="the user's own"),
+        pytest.param(["model/loss=scaled"], None, id="a loss without the key"),
+        pytest.param(["data=voc", "data.root=d"], None, id="other data"),
+    ],
+)
+def test_further_anchors_learn_a_drawn_shape(words, threshold):
+    found = recipe("none", *words)
+    assert found["model"]["loss"].get("iou_threshold") == threshold
+    assert "shapes" not in found
+
+
 @pytest.mark.parametrize("name", [*DARKNET, *SCALED])
 def test_the_head_of_a_recipe_says_what_it_needs_to(name):
     text = config.find("recipe", name).read_text()
