@@ -134,6 +134,26 @@ def test_a_file_that_is_no_golden_data(tiny, tmp_path):
         verify(*tiny["yolov4-tiny"], reference=tmp_path / "other.npz")
 
 
+def test_with_data_both_are_evaluated(tiny, oracle_dir):
+    detector, *files = tiny["yolov4-tiny"]
+    shapes = open_source({"name": "shapes", "images": 8, "held_out": 2}, "val")
+    shapes.class_names = detector.class_names[: len(shapes.class_names)]
+    limits = {"score_threshold": 0.001, "max_detections": 100}
+    image = oracle_dir / "images" / "dog.jpg"
+    found = verify(detector, *files, source=image, data=shapes, evaluation=limits).certificate
+    assert found.ap["images"] == 2
+    assert found.ap["ours"] == pytest.approx(found.ap["reference"], abs=5e-4)
+
+
+def test_data_of_other_classes_are_refused_before_anything_is_compared(
+    tiny, oracle_dir, monkeypatch
+):
+    monkeypatch.setattr("zoo.verification.run.open_input", None)
+    shapes = open_source({"name": "shapes"}, "val")
+    with pytest.raises(ZooError, match="which the detector does not know"):
+        verify(*tiny["yolov4-tiny"], source=oracle_dir / "images" / "dog.jpg", data=shapes)
+
+
 def command(*arguments):
     return subprocess.run(
         [sys.executable, "-m", "zoo.verify", *map(str, arguments)],

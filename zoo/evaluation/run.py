@@ -85,7 +85,7 @@ def evaluate(
             know, a limit below 1, a threshold that is no share, or settings that differ from those
             inside an exported file.
     """
-    if not hasattr(detector, "nms"):  # which `zoo.verification.opencv.OpenCVDetector` has too
+    if not hasattr(detector, "nms"):  # zoo.verify gives OpenCV's network in a detector's place
         raise ZooError(
             f"{detector.name} is a {type(detector).__name__}, whose images have no boxes to "
             "evaluate; give a detector, or for top-1 a classifier that task=classification trained"

@@ -13,7 +13,7 @@ from zoo.darknet.plan import plan
 from zoo.data.sample import Source
 from zoo.detector import Detector
 from zoo.errors import ZooError
-from zoo.evaluation.run import evaluate
+from zoo.evaluation.run import class_map, evaluate
 from zoo.verification.alignment import align
 from zoo.verification.architecture import check
 from zoo.verification.certificate import Certificate, file_facts
@@ -70,13 +70,16 @@ def verify(
     Raises:
         ZooError: the model is another network than the cfg's (the first difference is named), or
             a file cannot be read, or is of another network or input, or the model is no detector,
-            or its NMS has settings that Darknet's has not.
+            or its NMS has settings that Darknet's has not, or the data have a class that the model
+            has not.
     """
     if not isinstance(detector, Detector):
         raise ZooError(f"cfg={cfg} is a classifier: zoo.verify compares detectors, with [yolo]")
     golden = None if str(reference) == "opencv" else Golden(reference)
     if golden is not None and data is not None:
         raise ZooError("golden data know one picture: data= needs reference=opencv")
+    if data is not None:
+        class_map(detector.class_names, data.class_names)  # before minutes of comparing
     size = _size(detector, golden, image_size)
     planned = plan(read_cfg(cfg), size)
     check(detector, planned)
