@@ -1,4 +1,5 @@
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -184,6 +185,14 @@ def test_a_missing_mandatory_key_is_named():
 def test_every_option_composes(group):
     for option in config.options(group):
         assert group == "recipe" or group in config.compose("train", [f"{group}={option}"])
+
+
+def test_the_files_that_contributing_shows_are_those_of_the_checkout():
+    text = (config.CONF.parent / "CONTRIBUTING.md").read_text()
+    shown = re.findall(r"`conf/([\w/]+\.yaml)`:\n\n```diff\n(.+?)```", text, re.DOTALL)
+    assert len(shown) == 2
+    for name, block in shown:
+        assert re.sub("^[+]", "", block, flags=re.MULTILINE) == (config.CONF / name).read_text()
 
 
 def test_every_way_of_evaluating_has_the_same_keys():
