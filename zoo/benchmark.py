@@ -48,7 +48,7 @@ def _model(settings: dict[str, Any]) -> dict[str, Any]:
     from zoo.speed.page import print_model
 
     found = measure(settings)
-    print_model(found, f"{settings['preset']} on {settings['runtime']}")
+    print_model(found, f"{settings['preset']} on {found['runtime']}")
     return found
 
 

@@ -12,6 +12,14 @@ from zoo.errors import ZooError
 from zoo.exported import ExportedDetector
 from zoo.speed import model
 from zoo.speed.cold import cold_start
+from zoo.speed.page import print_model
+
+METADATA = {
+    "name": "tiny", "class_names": ["a"], "image_size": [32, 64], "resize": "letterbox",
+    "batch_size": 1, "nms": {"score_threshold": 0.25},
+}  # fmt: skip
+#: Axes of what a file gives; here it finds nothing.
+OUTPUTS = {"boxes": 3, "scores": 2, "classes": 2, "count": 1, "candidates": 1}
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +55,29 @@ def test_the_precision_of_a_file_is_not_that_of_training(monkeypatch):
     assert cfg["precision"] == "float32"
 
 
+@pytest.mark.parametrize("size", [1, 2])
+def test_an_exported_file_is_measured_at_its_own_size_and_by_its_runtime(
+    monkeypatch, tmp_path, capsys, size
+):
+    file = tmp_path / "tiny.onnx"
+    file.touch()
+    calls = []
+
+    def run(inputs):
+        calls.append(len(inputs["images"]))
+        return {name: np.zeros((size, 0, 4)[:n]) for name, n in OUTPUTS.items()}
+
+    detector = ExportedDetector({**METADATA, "batch_size": size}, run, file)
+    monkeypatch.setattr(zoo, "load", lambda _: detector)
+    monkeypatch.setattr(model, "cold_start", lambda _: {"seconds": 1.0, "peak_rss_mib": 100.0})
+    found = model.measure(settings(f"preset={file}", "batch_sizes=[1,8]"))
+    assert (found["runtime"], list(found["throughput"])) == ("onnx", [str(size)])
+    assert set(calls) == {size}
+    print_model(found, "tiny")
+    assert f"batches of {size}: " in (said := capsys.readouterr().out)
+    assert "images/s, the only size of this file" in said and "batches of 8" not in said
+
+
 @pytest.mark.parametrize("number", [1, 3])
 def test_an_exported_detector_gets_images_and_windows(number):
     shapes = []
@@ -55,11 +86,7 @@ def test_an_exported_detector_gets_images_and_windows(number):
         shapes.append({name: array.shape for name, array in inputs.items()})
         return {"scores": np.ones((1, 5)), "count": np.full(1, 5)}
 
-    metadata = {
-        "name": "tiny", "class_names": ["a"], "image_size": [32, 64], "resize": "letterbox",
-        "batch_size": 1, "nms": {"score_threshold": 0.25},
-    }  # fmt: skip
-    detector = ExportedDetector(metadata, run, "tiny.onnx")
+    detector = ExportedDetector(METADATA, run, "tiny.onnx")
     found = model.network(detector, number)()
     assert shapes == [{"images": (1, 32, 64, 3), "window": (1, 4)}] * number
     assert found["count"].tolist() == [5] * number

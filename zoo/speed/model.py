@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from zoo.deployment.fold import fold
 from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.exported import EVERYWHERE, ExportedDetector
+from zoo.format.contract import format_of
 from zoo.runtimes import exported
 from zoo.speed.cold import cold_start
 from zoo.speed.timing import milliseconds, spread
@@ -26,9 +28,11 @@ def measure(cfg: Mapping[str, Any]) -> dict[str, Any]:
             `rounds`.
 
     Returns:
-        `latency`: milliseconds of network, decoding and NMS of one image; `whole`: those from
-        pixels of 640×480 to boxes; `throughput`: images a second by batch size; `cold_start`:
-        seconds from import to the first detection of a fresh process, and its peak memory, MiB.
+        `runtime`: what ran it; `fixed_batch`: the one size of batches of a preset that is an
+        exported file, whose throughput alone is measured, else None; `latency`: milliseconds of
+        network, decoding and NMS of one image; `whole`: those from pixels of 640×480 to boxes;
+        `throughput`: images a second by batch size; `cold_start`: seconds from import to the first
+        detection of a fresh process, and its peak memory, MiB.
 
     Raises:
         ZooError: there is no such model, or it does not detect.
@@ -39,16 +43,19 @@ def measure(cfg: Mapping[str, Any]) -> dict[str, Any]:
         )
     rounds = cfg["rounds"]
     file, detector = opened(cfg, 1)
+    fixed = None if format_of(Path(cfg["preset"])) is None else detector.batch_size
     picture = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     return {
+        "runtime": format_of(Path(file)) or "keras",
+        "fixed_batch": fixed,
         "latency": spread(milliseconds(network(detector, 1), rounds=rounds)),
         "whole": spread(milliseconds(lambda: detector.detect(picture), rounds=rounds)),
         "throughput": {
-            # An exported file has one size of batch; a model of Keras takes any.
+            # A file is exported for each size of batch; a model of Keras takes any.
             str(number): _images_per_second(
                 detector if file == cfg["preset"] else opened(cfg, number)[1], number, rounds
             )
-            for number in cfg["batch_sizes"]
+            for number in ([fixed] if fixed else cfg["batch_sizes"])
         },
         "cold_start": cold_start(file),
         "image_size": list(detector.image_size),

@@ -45,7 +45,8 @@ def print_model(found: Mapping[str, Any], name: str) -> None:
     console.print(f"{name}: milliseconds of one image", style="italic", soft_wrap=True)
     console.print(_table(["", *keys], rows))
     for number, rate in found["throughput"].items():
-        console.print(f"batches of {number}: {rate:.1f} images/s")
+        note = ", the only size of this file" if found["fixed_batch"] else ""
+        console.print(f"batches of {number}: {rate:.1f} images/s{note}")
     cold = found["cold_start"]
     console.print(
         f"cold start: {cold['seconds']:.2f} s from import to the first detection, at most "
