@@ -42,11 +42,17 @@ def test_browse_shows_the_pixels_of_training(tmp_path):
     """Without boxes drawn over it, a sheet is the samples side by side."""
     browse(composed("browse", "augment=none", "count=1", "+data.seed=3"), tmp_path)
     sheet = cv2.imread(str(tmp_path / "sheet-000.png"))[..., ::-1]
-    assert sheet.shape == (96 + 4, 128 + 4, 3)
+    assert sheet.shape == (240 + 4, 320 + 4, 3)  # 96×128, enlarged so that names can be read
     source = Shapes(split="train", images=20, seed=3)
     images = [cv2.resize(source.image(i), (128, 96)) for i in range(20)]
-    same = [(np.abs(image.astype(int) - sheet[:96, :128]) <= 1).mean() for image in images]
+    images = [cv2.resize(image, (320, 240), interpolation=cv2.INTER_AREA) for image in images]
+    same = [(np.abs(image.astype(int) - sheet[:240, :320]) <= 1).mean() for image in images]
     assert sum(share > 0.7 for share in same) == 1
+
+
+def test_a_large_input_is_drawn_as_it_is(tmp_path):
+    browse(composed("browse", "augment=none", "count=1", "image_size=[352,384]"), tmp_path)
+    assert cv2.imread(str(tmp_path / "sheet-000.png")).shape == (352 + 4, 384 + 4, 3)
 
 
 def test_the_epoch_changes_what_is_shown(tmp_path):

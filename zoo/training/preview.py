@@ -24,7 +24,7 @@ from zoo.files import replacing
 from zoo.training.length import epochs
 
 COLUMNS, ROWS = 4, 3  # of a contact sheet
-#: The longer side of a sample in `batches.png`, pixels.
+#: The longer side of a sample in `batches.png`, and the least one in a sheet, pixels.
 SIDE = 320
 SHARES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 #: Sides of squares, pixels, between which COCO calls an object medium [cocoapi].
@@ -58,7 +58,7 @@ def browse(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     directory.mkdir(parents=True, exist_ok=True)
     for number, start in enumerate(range(0, cfg["count"], COLUMNS * ROWS)):
         positions = range(first + start, first + min(start + COLUMNS * ROWS, cfg["count"]))
-        cells = [drawn(samples, position, source.class_names) for position in positions]
+        cells = [drawn(samples, position, source.class_names, least=SIDE) for position in positions]
         write_picture(directory / f"sheet-{number:03d}.png", contact_sheet(cells))
     statistics = label_statistics(source, size=size, mode=mode)
     (directory / "labels.json").write_text(json.dumps(statistics, indent=1) + "\n")
@@ -86,7 +86,12 @@ def save_first_batches(cfg: Mapping[str, Any], source: Source, path: Path, *, st
 
 
 def drawn(
-    samples: TrainingSamples, position: int, class_names: Sequence[str], *, side: int | None = None
+    samples: TrainingSamples,
+    position: int,
+    class_names: Sequence[str],
+    *,
+    side: int | None = None,
+    least: int = 1,
 ) -> np.ndarray:
     """The input at a position with its boxes and class names, uint8 (height, width, 3) RGB.
 
@@ -94,12 +99,14 @@ def drawn(
         samples: of the training.
         position: which of them.
         class_names: of the data.
-        side: the longer one of the picture, pixels; None: of the input.
+        side: the longer one of the picture, pixels; None: of the input, enlarged to `least`.
+        least: see there; names on a small input would hide what they name.
     """
     x, y = samples(position)
     if x.dtype != np.uint8:
         x = (x * 255 + 0.5).astype(np.uint8)
-    scale = side / max(x.shape[:2]) if side else 1
+    longer = max(x.shape[:2])
+    scale = (side or max(longer, least)) / longer
     if scale != 1:
         x = cv2.resize(x, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     real = y["classes"] >= 0
