@@ -134,14 +134,20 @@ def print_result(result: Mapping[str, Any]) -> None:
     for column in ("metric", "before", "now", *spread, "verdict"):
         table.add_column(column, justify="left" if column in ("metric", "verdict") else "right")
     for name, row in result["metrics"].items():
-        numbers = [f"{row['before']:.4f}", f"{row['now']:.4f}"]
+        numbers = [_shown(row["before"]), _shown(row["now"])]
         if study:
-            numbers += [f"{row['mean']:.4f} ± {row['interval']:.4f}", f"± {row['spread']:.4f}"]
+            mean = _shown(row["mean"], f" ± {row['interval']:.4f}")
+            numbers += [mean, "–" if row["mean"] < 0 else f"± {row['spread']:.4f}"]
         table.add_row(name, *numbers, row["verdict"])
     plain_console().print(table)
     print(f"weights: {result['weights']}")
     print_changes(result["changed"])
     print(f"verdict: {result['verdict']}")
+
+
+def _shown(value: float, more: str = "") -> str:
+    """A metric and what belongs to it; COCO's −1 is a metric that the data have nothing for."""
+    return "–" if value < 0 else f"{value:.4f}{more}"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Stopping, going on and reproducing, as a user types it."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from manifests import manifest
 
 from zoo import config, reproduce
 from zoo.errors import ZooError
+from zoo.training.comparison import verdicts
 from zoo.training.manifest import read_manifest, write_manifest
 from zoo.training.reproduction import config_again
 
@@ -38,6 +40,16 @@ def test_a_run_is_made_again_without_its_tracker_and_in_its_own_folder(tmp_path)
     assert (cfg["seed"], cfg["data"]["root"], cfg["tracker"]) == (7, "/here", {"name": "none"})
     assert cfg["callbacks"]["csv"]["filename"] == str(tmp_path / "h.csv")
     assert manifest()["config"]["data"]["root"] == "cells"
+
+
+def test_a_metric_without_objects_is_absent_from_the_table(capsys):
+    metrics = {"AP": 0.25, "APl": -1.0}
+    table = verdicts(metrics, [metrics, metrics], tolerance=0.01)
+    found = {"run": "a", "runs": [1, 2], "metrics": table, "weights": "", "changed": {}}
+    reproduce.print_result({**found, "verdict": "identical"})
+    rows = [re.split(r"\s*│\s*", line)[1:-1] for line in capsys.readouterr().out.splitlines()]
+    assert ["AP", "0.2500", "0.2500", "0.2500 ± 0.0000", "± 0.0000", "identical"] in rows
+    assert ["APl", "–", "–", "–", "–", "identical"] in rows
 
 
 @pytest.mark.slow
