@@ -134,6 +134,18 @@ def test_classes_of_the_data_are_counted(tmp_path):
     dog, cat = "<td>dog</td><td>3</td><td>1</td>", "<td>cat</td><td>1</td><td>0</td>"
     assert 0 < page.index(dog) < page.index(cat)
     assert '--share:0.750">0.750' in page
+    assert "<th>training boxes</th>" in page and "1 validation images; crowds are counted." in page
+
+
+def test_a_classifier_has_images_of_a_class(tmp_path):
+    split = {"images": 4, "boxes": {"cat": 1, "dog": 3}}
+    facts = {"config": {"task": "classification"}, "data": {"train": split, "val": split}}
+    (tmp_path / "manifest.json").write_text(json.dumps(facts))
+    page = write_report(tmp_path).read_text()
+    assert "<th>training images</th><th>validation images</th>" in page
+    assert "4 training images, 4 validation images." in page
+    assert "boxes" not in page[page.index('id="data"') : page.index('id="manifest"')]
+    assert "crowds" not in page
 
 
 @pytest.mark.parametrize(
