@@ -47,6 +47,7 @@ def lines(
     x: str,
     y: str = "",
     unit: bool = False,
+    whole: bool = False,
     mark: tuple[float, float] | None = None,
     faint: Sequence[Series] = (),
 ) -> str:
@@ -57,6 +58,7 @@ def lines(
         x: label of the axis.
         y: label of the axis.
         unit: both axes go from 0 to 1.
+        whole: x counts something, so that there is nothing between 1 and 2.
         mark: a point to point out.
         faint: curves behind the others, without a label.
     """
@@ -72,6 +74,10 @@ def lines(
                           textcoords="offset points")  # fmt: skip
         if unit:
             axes.set(xlim=(0, 1), ylim=(0, 1.02))
+        if whole:
+            axes.xaxis.set_major_locator(
+                MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True)
+            )
         axes.set(xlabel=x, ylabel=y)
         if len(series) > 1:
             axes.legend()

@@ -40,7 +40,7 @@ def _losses(records: list[dict[str, Any]]) -> dict[str, str]:
 def _chart(series: dict[str, Series], x: str, caption: str) -> str:
     """Curves; of a single point there is none, so its numbers are said."""
     if any(len(xs) > 1 for xs, _ in series.values()):
-        return figure(lines(series, x=x), caption)
+        return figure(lines(series, x=x, whole=True), caption)
     rows = [[label, f"{ys[0]:.3g}"] for label, (_, ys) in series.items()]
     ((at, *_), _) = next(iter(series.values()))
     return figure(table(["", f"at {x} {at:g}, the only one"], rows), caption)
