@@ -287,7 +287,7 @@ def test_convert_there_and_back(tmp_path):
     assert zoo.load(tmp_path / "a.keras").class_names == ["cat", "dog"]
 
 
-@pytest.mark.slow
+@pytest.mark.longest
 def test_a_multirun_of_models_and_rates_ends_in_a_table(tmp_path):
     done = run(
         "zoo.train", "-m", "model=yolov4_tiny,yolov3_tiny", "optimizer.learning_rate=1e-2,3e-3",

@@ -28,7 +28,7 @@ KEYS = (
     "after_kernel_slice",
     "after_params_slice",
 )
-slow = pytest.mark.slow
+slow, longest = pytest.mark.slow, pytest.mark.longest
 RUNS = [
     pytest.param("yolov4-tiny_128_subdiv2", SMALL_RATE, id="two subdivisions"),
     pytest.param("yolov4-tiny_128_burnin10", SMALL_RATE, marks=slow),
@@ -39,8 +39,8 @@ RUNS = [
     pytest.param("yolov3_synth0_96", (5e-3, 5e-3, None), marks=slow),
     pytest.param("yolov4_synth0_96", (3e-2, 3e-2, None), marks=slow),
     pytest.param("yolov4-csp_synth0_96", (5e-3, 5e-3, None), marks=slow),
-    pytest.param("yolov4-csp-swish_synth0_96", (5e-3, 5e-3, None), marks=slow),
-    pytest.param("yolov4-p5_synth0_128", (5e-3, 5e-3, None), marks=slow),
+    pytest.param("yolov4-csp-swish_synth0_96", (5e-3, 5e-3, None), marks=longest),
+    pytest.param("yolov4-p5_synth0_128", (5e-3, 5e-3, None), marks=longest),
 ]
 
 

@@ -56,8 +56,13 @@ def test_half_precision_trains_with_averages_and_subdivisions(precision, tmp_pat
     assert abs(float(keras.ops.convert_to_numpy(bias)[4]) + math.log(99)) > 1e-3
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    "precision",
+    [
+        pytest.param("mixed_bfloat16", marks=pytest.mark.longest),
+        pytest.param("mixed_float16", marks=pytest.mark.slow),  # which scales the loss
+    ],
+)
 def test_half_precision_killed_and_resumed_ends_with_the_same_bits(precision):
     """The scale of the loss and half an update's gradients are part of the state."""
     told = python(HERE / "kill.py", "--short", f"precision={precision}", "subdivisions=2")

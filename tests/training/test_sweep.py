@@ -157,7 +157,7 @@ def test_a_study_without_any_result_ends_in_a_sentence_and_a_table(tmp_path):
     assert table(tmp_path)["0"]["status"] == "failed"
 
 
-@pytest.mark.slow
+@pytest.mark.longest
 def test_eight_trainings_one_failing_killed_once_and_started_again(tmp_path):
     (tmp_path / "2" / "metrics.jsonl").mkdir(parents=True)  # job 2 cannot write its journal
     command = [sys.executable, "-m", "zoo.train", *TINY, *OPTUNA, "hydra.sweeper.n_trials=8",
