@@ -68,7 +68,8 @@ test-slow-jax: setup
 TORCH ?= torch
 test-torch: setup
 	$(BIN)/pip install --quiet $(TORCH)
-	KERAS_BACKEND=torch $(BIN)/pytest -n 2 tests/darknet tests/nms tests/ops tests/test_faithful.py
+	KERAS_BACKEND=torch $(BIN)/pytest -n 2 tests/darknet tests/nms tests/ops \
+		tests/training/test_state.py tests/test_faithful.py tests/test_network.py
 
 # Half an hour and more: what `docs/reproducibility.md` claims.
 kill-test: setup
