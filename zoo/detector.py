@@ -12,7 +12,7 @@ from zoo import building
 from zoo.errors import ZooError
 from zoo.layer.convolution import folded
 from zoo.network import Network, Trainable, check_truth, ones_of
-from zoo.nms.candidates import check_limits, check_numbers
+from zoo.nms.candidates import check_settings
 from zoo.ops.boxes import within
 from zoo.ops.compile import xla
 from zoo.ops.images import in_unit_range
@@ -403,13 +403,13 @@ def _given_by(cfg: Mapping[str, Any], classes: int) -> dict[str, Any]:
     """What the NMS of a config gives for one image, as specs.
 
     Raises:
-        ZooError: one of somebody else does not take its config, or does not give what an NMS gives.
+        ZooError: it does not take its config, a setting of it means nothing, or one of somebody
+            else does not give what an NMS gives.
     """
     if NMS.origin(cfg["name"]) == "zoo":  # it keeps the contract; tracing takes half a second
         keywords = {key: value for key, value in cfg.items() if key != "name"}
         check_call(NMS.title(cfg["name"]), NMS[cfg["name"]], (None, None), keywords, {})
-        check_limits(**{key: keywords.get(key) for key in ("max_candidates", "max_detections")})
-        check_numbers(**{key: keywords.get(key) for key in THRESHOLDS})
+        check_settings(**keywords)
         k = NMS.settings(cfg).get("max_detections")
         return {
             "boxes": keras.KerasTensor((1, k, 4), "float32"),

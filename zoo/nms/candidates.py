@@ -21,6 +21,8 @@ LARGEST = 1e30
 #: Boxes that are ranked as one where there are many.
 GROUP = 16
 DECAYS = ("gaussian", "linear")
+LIMITS = ("max_candidates", "max_detections", "max_per_class")
+NUMBERS = ("score_threshold", "iou_threshold", "sigma", "beta")
 SCORE, CLASS = 4, 5  # of a row
 
 
@@ -195,6 +197,22 @@ def by_image(suppress: Callable[[Pool], tuple[Any, Any, Any]], pool: Pool) -> tu
 
     rows, *numbers = ops.map(one, ops.arange(images, dtype="int32"))
     return ops.transpose(rows, (1, 0, 2)), *numbers
+
+
+def check_settings(**settings: Any) -> None:
+    """Refuse settings of an NMS of ours that mean nothing; it needs no boxes for that.
+
+    Args:
+        **settings: keywords of the NMS; those that every value of their type fits are not looked
+            at.
+
+    Raises:
+        ZooError: as `check_limits`, `check_numbers` and `check_decay`.
+    """
+    check_limits(**{key: settings[key] for key in LIMITS if key in settings})
+    check_numbers(**{key: settings[key] for key in NUMBERS if key in settings})
+    if "decay" in settings:
+        check_decay(settings["decay"])
 
 
 def check_limits(**limits: int | None) -> None:

@@ -14,8 +14,7 @@ from zoo.nms.candidates import (
     Pool,
     any_left,
     by_image,
-    check_limits,
-    check_numbers,
+    check_settings,
     detections,
     taken,
 )
@@ -66,10 +65,14 @@ def greedy(
     Raises:
         ZooError: a limit is below 1, a threshold not in [0, 1], `beta` not positive.
     """
-    check_limits(
-        max_candidates=max_candidates, max_detections=max_detections, max_per_class=max_per_class
+    check_settings(
+        beta=beta,
+        score_threshold=score_threshold,
+        iou_threshold=iou_threshold,
+        max_candidates=max_candidates,
+        max_detections=max_detections,
+        max_per_class=max_per_class,
     )
-    check_numbers(score_threshold=score_threshold, iou_threshold=iou_threshold, beta=beta)
     pool = Pool(
         boxes,
         scores,

@@ -12,9 +12,7 @@ from zoo.nms.candidates import (
     SCORE,
     Detections,
     Pool,
-    check_decay,
-    check_limits,
-    check_numbers,
+    check_settings,
     detections,
     top_k,
 )
@@ -40,7 +38,7 @@ def fast(
 
     Removes somewhat more than greedy suppression. Arguments and result as `matrix`.
     """
-    check_numbers(score_threshold=score_threshold, iou_threshold=iou_threshold)
+    check_settings(score_threshold=score_threshold, iou_threshold=iou_threshold)
     limits = _limits(max_candidates, max_detections, max_per_class)
     rows, seen = _candidates(boxes, scores, score_threshold, max_candidates, multi_label)
     highest = _highest_overlap(rows, class_agnostic)
@@ -86,8 +84,7 @@ def matrix(
         ZooError: there is no such decay, a limit is below 1, `score_threshold` not in [0, 1], or
             `sigma` not positive.
     """
-    check_decay(decay)
-    check_numbers(score_threshold=score_threshold, sigma=sigma)
+    check_settings(decay=decay, sigma=sigma, score_threshold=score_threshold)
     limits = _limits(max_candidates, max_detections, max_per_class)
     rows, seen = _candidates(boxes, scores, score_threshold, max_candidates, multi_label)
     highest = _highest_overlap(rows, class_agnostic)[:, None, :]
@@ -109,7 +106,7 @@ def matrix(
 
 
 def _limits(max_candidates: int, max_detections: int, max_per_class: int | None) -> dict[str, int]:
-    check_limits(
+    check_settings(
         max_candidates=max_candidates, max_detections=max_detections, max_per_class=max_per_class
     )
     per_class = max_candidates if max_per_class is None else max_per_class

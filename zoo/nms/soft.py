@@ -11,9 +11,7 @@ from zoo.nms.candidates import (
     SCORE,
     Detections,
     Pool,
-    check_decay,
-    check_limits,
-    check_numbers,
+    check_settings,
     detections,
 )
 from zoo.nms.overlap import iou
@@ -56,11 +54,15 @@ def soft(
         ZooError: there is no such decay, a limit is below 1, a threshold not in [0, 1], or `sigma`
             not positive.
     """
-    check_decay(decay)
-    check_limits(
-        max_candidates=max_candidates, max_detections=max_detections, max_per_class=max_per_class
+    check_settings(
+        decay=decay,
+        sigma=sigma,
+        score_threshold=score_threshold,
+        iou_threshold=iou_threshold,
+        max_candidates=max_candidates,
+        max_detections=max_detections,
+        max_per_class=max_per_class,
     )
-    check_numbers(score_threshold=score_threshold, iou_threshold=iou_threshold, sigma=sigma)
     pool = Pool(
         boxes, scores, size=max_candidates, score_threshold=score_threshold, multi_label=multi_label
     )
