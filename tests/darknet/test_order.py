@@ -31,11 +31,10 @@ def heads(levels):
     return wrapped("head", levels, draw)
 
 
-def detector(neck, masks):
+def detector(neck, masks, levels=("P4", "P5")):
     images = keras.Input((None, None, 3))
     features = conv(images, 4, 3, name="body")
-    backbone = keras.Model(images, {"P4": features, "P5": features}, name="backbone")
-    levels = ["P4", "P5"]
+    backbone = keras.Model(images, dict.fromkeys(levels, features), name="backbone")
     return Drawn(
         masks, backbone=backbone, neck=wrapped("neck", levels, neck), head=heads(list(masks))
     )
@@ -97,3 +96,13 @@ def test_heads_after_the_neck_where_the_cfg_lists_them_there():
     network.head.after_neck = True
     names = [layer.name for layer in darknet_order(network)]
     assert names == ["body", "low", "high", "P4_conv", "P4_out", "P5_conv", "P5_out"]
+
+
+def test_two_levels_of_one_stride_have_each_its_own_head():
+    def split(pyramid):
+        low = conv(pyramid["P5"], 4, 1, name="low")
+        return {"P5": low, "P5_2": conv(low, 4, 1, name="high")}
+
+    network = detector(split, {"P5": [0], "P5_2": [1]}, levels=["P5"])
+    names = [layer.name for layer in darknet_order(network)]
+    assert names == ["body", "low", "P5_conv", "P5_out", "high", "P5_2_conv", "P5_2_out"]

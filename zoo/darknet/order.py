@@ -36,7 +36,7 @@ def darknet_order(detector: Any) -> list[Any]:
     for rank in sorted({-1, *after.values(), *(layer.created for layer in neck)}):
         order += [layer for layer in neck if layer.created == rank]
         due = [level for level in levels if after[level] == rank]
-        order += [layer for level in due for layer in head if _belongs(layer, level)]
+        order += [layer for level in due for layer in head if _level(layer, levels) == level]
     return order
 
 
@@ -74,5 +74,8 @@ def _is_conv_bn(layer: Any) -> bool:
     return hasattr(layer, "convolution") and hasattr(layer, "created")
 
 
-def _belongs(layer: Any, level: str) -> bool:
-    return layer.name.startswith(f"{level}_")
+def _level(layer: Any, levels: Iterable[str]) -> str | None:
+    """The level that the name of a layer of the head begins with, None without any."""
+    # P5_2_conv is of P5_2 where that is a level, not of P5.
+    found = [level for level in levels if layer.name.startswith(f"{level}_")]
+    return max(found, key=len, default=None)
