@@ -85,6 +85,41 @@ def test_a_mask_outside_the_anchors_is_refused(index):
         YoloHead(num_classes=2, anchors=[[16, 64]], masks={"P4": [index]})
 
 
+@pytest.mark.parametrize("mask", [[], ["a"], [0.5], [True], "0", 0])
+def test_a_mask_that_lists_no_anchors_is_refused(mask):
+    with pytest.raises(ZooError, match=r"^head masks P4: .* must list anchors, as \[0, 1, 2\]$"):
+        YoloHead(num_classes=2, anchors=[[16, 64]], masks={"P4": mask})
+
+
+def test_a_head_has_a_level():
+    with pytest.raises(ZooError, match=r"^head masks={}: needs a level"):
+        YoloHead(num_classes=2, anchors=[[16, 64]], masks={})
+
+
+@pytest.mark.parametrize("anchor", [[0, 10], [10, -1], [10], [1, 2, 3], [float("nan"), 1]])
+def test_an_anchor_has_two_sides(anchor):
+    with pytest.raises(ZooError, match=r"^head anchors .*: must be a width and a height, each a"):
+        YoloHead(num_classes=2, anchors=[[16, 64], anchor], masks={"P4": [0]})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"prior": 0}, "prior=0: must be a number between 0 and 1"),
+        ({"prior": 1}, "prior=1: must be"),
+        ({"scale_xy": 0}, "scale_xy=0: must be a number at least 1"),
+        ({"scale_xy": {"P4": "a"}}, "scale_xy=a: must be"),
+        ({"widths": -3}, "widths=-3: must be a whole number, at least 0"),
+        ({"widths": {"P4": 2.5}}, "widths=2.5: must be"),
+        ({"size": 0}, "size=0: must be a whole number, at least 1"),
+        ({"size": 4}, "size=4: must be odd"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(options, message):
+    with pytest.raises(ZooError, match=f"^head {message}"):
+        head(**options)
+
+
 @pytest.mark.parametrize("bare", ["P4", "P5"])
 def test_attention_needs_a_convolution_at_every_level(bare):
     widths = {"P5": 8, "P4": 8, bare: 0}

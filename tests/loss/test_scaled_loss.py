@@ -163,6 +163,23 @@ def test_a_head_of_exponential_sizes_is_refused():
         ScaledLoss(head)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ratio": 1}, "ratio=1: must be a number above 1"),
+        ({"box_normalizer": -1}, "box_normalizer=-1: must be a number at least 0"),
+        ({"objectness_normalizer": -1}, "objectness_normalizer=-1: must be"),
+        ({"class_normalizer": -1}, "class_normalizer=-1: must be"),
+        ({"balance": {"P3": -1.0, "P4": 1.0, "P5": 0.4}}, "balance=-1.0: must be"),
+        ({"label_smoothing": 3}, "label_smoothing=3: must be a number from 0 to below 1"),
+        ({"nominal_batch": 0}, "nominal_batch=0: must be a number above 0"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(options, message):
+    with pytest.raises(ZooError, match=f"^loss {message}"):
+        ScaledLoss(of_levels("P3", "P4", "P5"), **options)
+
+
 def of_levels(*levels: str) -> YoloHead:
     """A head with an anchor of its own for each level."""
     return YoloHead(

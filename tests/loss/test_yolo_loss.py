@@ -214,6 +214,17 @@ def test_numbers_of_one_level():
             "set gradient=darknet",
         ),
         ({"max_delta": {"P5": 1.0}}, r"max_delta has levels \['P5'\].*\['P4', 'P5'\]"),
+        ({"max_delta": -1}, "^loss max_delta=-1: must be a number above 0$"),
+        ({"max_delta": {"P5": 2, "P4": 0}}, "^loss max_delta=0: must be a number above 0$"),
+        ({"ignore_threshold": -7}, "^loss ignore_threshold=-7: must be a number from 0 to 1$"),
+        ({"ignore_threshold": 70}, "^loss ignore_threshold=70: must be"),
+        ({"truth_threshold": 1.5}, "^loss truth_threshold=1.5: must be"),
+        ({"iou_threshold": {"P5": 1, "P4": "a"}}, "^loss iou_threshold=a: must be"),
+        ({"box_normalizer": -1}, "^loss box_normalizer=-1: must be a number at least 0$"),
+        ({"objectness_normalizer": math.inf}, "^loss objectness_normalizer=inf: must be"),
+        ({"class_normalizer": math.nan}, "^loss class_normalizer=nan: must be"),
+        ({"label_smoothing": 3}, "^loss label_smoothing=3: must be a number from 0 to below 1$"),
+        ({"label_smoothing": 1}, "^loss label_smoothing=1: must be"),
     ],
 )
 def test_wrong_options_are_refused(options, message):

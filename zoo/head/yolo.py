@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import keras
 from keras import ops
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, check_whole
 from zoo.layer.convolution import ConvBN
 from zoo.ops.levels import per_level, stride
+from zoo.ops.ranges import FACTOR, POSITIVE, PROBABILITY, check_number, is_in
 from zoo.registry import LAYERS
 
 
@@ -29,7 +31,7 @@ class YoloHead:
             nothing after it takes one; sizes are bounded, see `cxcywh` [scaled-yolov4].
         widths: channels of the first convolution of each level; by default twice its input's. 0
             leaves it out: the neck ends in it.
-        size: side of the kernel of the first convolution.
+        size: side of the kernel of the first convolution, odd.
         attention: name of a registered layer, e.g. `"sam"`; it and a 1×1 convolution follow the
             first [cspx-p7-mish.cfg].
         after_neck: where Darknet's files hold the heads: all after the whole neck, instead of each
@@ -38,8 +40,8 @@ class YoloHead:
         prior: objectness probability that a fresh head predicts [retinanet, §4.1].
 
     Raises:
-        ZooError: a mask points outside the anchors, a mapping misses a level, or attention has
-            no convolution before it.
+        ZooError: a mask is empty or points outside the anchors, a mapping misses a level, a number
+            means nothing, or attention has no convolution before it.
     """
 
     def __init__(
@@ -58,8 +60,8 @@ class YoloHead:
         prior: float = 0.01,
     ):
         self.num_classes = num_classes
-        self.anchors = [[float(side) for side in anchor] for anchor in anchors]
-        self.masks = {level: list(mask) for level, mask in masks.items()}
+        self.anchors = _anchors(anchors)
+        self.masks = _masks(masks, len(self.anchors))
         self.strides = {level: stride(level) for level in masks}
         self.scale_xy = per_level("head scale_xy", scale_xy, self.masks)
         self.new_coords = new_coords
@@ -69,11 +71,15 @@ class YoloHead:
         self.after_neck = after_neck
         self.activation = activation
         self.prior = prior
-        for level, mask in self.masks.items():
-            if not all(0 <= index < len(self.anchors) for index in mask):
-                raise ZooError(
-                    f"head masks {level}: {mask} points outside the {len(self.anchors)} anchors"
-                )
+        for scale in self.scale_xy.values():
+            check_number("head scale_xy", scale, FACTOR)
+        for width in self.widths.values():
+            if width is not None:
+                check_whole("head widths", width, least=0)
+        check_whole("head size", size, least=1)
+        if size % 2 == 0:
+            raise ZooError(f"head size={size}: must be odd, as an even kernel changes the grid")
+        check_number("head prior", prior, PROBABILITY)
         if attention and 0 in self.widths.values():
             raise ZooError(f"head attention {attention!r} needs widths other than 0")
 
@@ -182,3 +188,38 @@ class YoloHead:
         sides = raw_boxes[..., 2:4]
         size = (4 * ops.square(sides) if self.new_coords else ops.exp(sides)) * anchor_sizes
         return (cells + offset) / grid, size / (grid * self.strides[level])
+
+
+def _anchors(anchors: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Anchors as pairs of floats.
+
+    Raises:
+        ZooError: one is no pair, or a side of it is not positive.
+    """
+    for anchor in anchors:
+        if len(anchor) != 2 or not all(is_in(side, POSITIVE) for side in anchor):
+            raise ZooError(
+                f"head anchors {list(anchor)}: must be a width and a height, each {POSITIVE.words}"
+            )
+    return [[float(side) for side in anchor] for anchor in anchors]
+
+
+def _masks(masks: Mapping[str, Sequence[int]], count: int) -> dict[str, list[int]]:
+    """Masks as lists.
+
+    Raises:
+        ZooError: there is none, or one does not list some of the `count` anchors.
+    """
+    if not masks:
+        raise ZooError("head masks={}: needs a level and its anchors, as {P5: [0, 1, 2]}")
+    for level, mask in masks.items():
+        listed = isinstance(mask, Sequence) and not isinstance(mask, str) and len(mask) > 0
+        if not listed or not all(_is_index(index) for index in mask):
+            raise ZooError(f"head masks {level}: {mask} must list anchors, as [0, 1, 2]")
+        if not all(0 <= index < count for index in mask):
+            raise ZooError(f"head masks {level}: {list(mask)} points outside the {count} anchors")
+    return {level: list(mask) for level, mask in masks.items()}
+
+
+def _is_index(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)

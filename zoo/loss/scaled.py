@@ -12,6 +12,7 @@ from zoo.loss.assignment import Assignment
 from zoo.loss.level import ENTRIES, Level, by_anchor, decode, per_image
 from zoo.loss.overlap import ciou, cross_entropy
 from zoo.ops.levels import per_level
+from zoo.ops.ranges import ABOVE_ONE, POSITIVE, SMOOTHING, WEIGHT, check_number
 
 #: Weight of the objectness of each level, the finest first, by their number.
 BALANCES = {3: (4.0, 1.0, 0.4), 4: (4.0, 1.0, 0.4, 0.1), 5: (4.0, 1.0, 0.5, 0.4, 0.1)}
@@ -40,7 +41,8 @@ class ScaledLoss:
             learning rate of 0.01 goes with that sum.
 
     Raises:
-        ZooError: a head without `new_coords`, or a balance that does not fit its levels.
+        ZooError: a head without `new_coords`, a number out of its range, or a balance that does
+            not fit its levels.
     """
 
     def __init__(
@@ -57,6 +59,12 @@ class ScaledLoss:
     ):
         if not head.new_coords:
             raise ZooError("loss 'scaled' needs a head with new_coords: set model.head.new_coords")
+        check_number("loss ratio", ratio, ABOVE_ONE)
+        check_number("loss box_normalizer", box_normalizer, WEIGHT)
+        check_number("loss objectness_normalizer", objectness_normalizer, WEIGHT)
+        check_number("loss class_normalizer", class_normalizer, WEIGHT)
+        check_number("loss label_smoothing", label_smoothing, SMOOTHING)
+        check_number("loss nominal_batch", nominal_batch, POSITIVE)
         self.head = head
         self.ratio = ratio
         levels = len(head.masks)
@@ -67,6 +75,8 @@ class ScaledLoss:
             "class": class_normalizer * shared,
         }
         self.balance = per_level("loss balance", balance or _balance(head), head.masks)
+        for weight in self.balance.values():
+            check_number("loss balance", weight, WEIGHT)
         self.label_smoothing = label_smoothing
 
     def __call__(self, truth: Mapping[str, Any], predictions: Mapping[str, Any]) -> dict[str, Any]:

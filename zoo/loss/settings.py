@@ -8,6 +8,19 @@ from typing import Any, NamedTuple
 from zoo.errors import ZooError
 from zoo.loss.box_deltas import check
 from zoo.ops.levels import per_level
+from zoo.ops.ranges import POSITIVE, SHARE, SMOOTHING, WEIGHT, check_number
+
+#: What the numbers of `Settings` may be.
+RANGES = {
+    "ignore_threshold": SHARE,
+    "truth_threshold": SHARE,
+    "iou_threshold": SHARE,
+    "box_normalizer": WEIGHT,
+    "objectness_normalizer": WEIGHT,
+    "class_normalizer": WEIGHT,
+    "max_delta": POSITIVE,
+    "label_smoothing": SMOOTHING,
+}
 
 
 class Settings(NamedTuple):
@@ -35,8 +48,8 @@ def settings_by_level(head: Any, **given: Any) -> dict[str, Settings]:
         **given: the fields of `Settings`, each a value for all levels or a mapping by level.
 
     Raises:
-        ZooError: a mapping has other levels, there is no such box loss, or `class_counts` are not
-            one positive number for each class.
+        ZooError: a mapping has other levels, there is no such box loss, a number is out of its
+            range, or `class_counts` are not one positive number for each class.
     """
     spread = {key: per_level(f"loss {key}", value, head.masks) for key, value in given.items()}
     settings = {
@@ -45,6 +58,10 @@ def settings_by_level(head: Any, **given: Any) -> dict[str, Settings]:
     }
     for of_level in settings.values():
         check(of_level.box)
+        for key, fits in RANGES.items():
+            value = getattr(of_level, key)
+            if value is not None or key != "max_delta":
+                check_number(f"loss {key}", value, fits)
         check_counts(of_level.class_counts, head.num_classes)
     return settings
 

@@ -69,8 +69,9 @@ class YoloLoss:
             in proportion, at most `max_delta` times.
 
     Raises:
-        ZooError: an unknown gradient or box loss, settings for other levels than the head's,
-            counts that do not fit its classes, or a `truth_threshold` with `exact`.
+        ZooError: an unknown gradient or box loss, settings for other levels than the head's, a
+            number out of its range, counts that do not fit its classes, or a `truth_threshold`
+            with `exact`.
     """
 
     def __init__(
