@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from zoo.errors import ZooError, nearest
+
 NORMALIZATIONS = ("none", "relu", "softmax")
 EPSILON = 1e-4  # of the normalising sum
 
@@ -22,10 +24,18 @@ class WeightedSum(keras.layers.Layer):
     Args:
         per_channel: one weight for each channel of each map, instead of one a map.
         normalization: none, relu or softmax.
+
+    Raises:
+        ZooError: there is no such normalization.
     """
 
     def __init__(self, *, per_channel: bool = False, normalization: str = "none", **kwargs: Any):
         super().__init__(**kwargs)
+        if normalization not in NORMALIZATIONS:
+            raise ZooError(
+                f"no normalization {normalization!r} of a weighted sum; "
+                f"{nearest(normalization, NORMALIZATIONS)}"
+            )
         self.per_channel = per_channel
         self.normalization = normalization
 
