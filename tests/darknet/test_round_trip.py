@@ -113,6 +113,16 @@ def test_presets_of_parts_and_their_keras_archives(preset, mirror, tmp_path):
     assert (tmp_path / "b.weights").read_bytes() == numbers
 
 
+@pytest.mark.parametrize("name", ["a.cfg", "a.keras", "a"])
+def test_weights_have_a_name_of_their_own(files, name):
+    folder, _ = files
+    model = zoo.load(folder / "a.cfg", weights=folder / "a.weights")
+    (folder / "other").mkdir()
+    with pytest.raises(ZooError, match=rf"^path '.*{name}': the name must end in \.weights$"):
+        export(model, folder / "other" / name)
+    assert not list((folder / "other").iterdir())
+
+
 # === Parts of files ===
 
 TEXT = """[net]

@@ -28,7 +28,8 @@ def export(model: Any, path: str | os.PathLike[str]) -> list[Path]:
         The files written. A model of parts has no cfg: Darknet reads it with that of its family.
 
     Raises:
-        ZooError: the model is no Darknet network, or a file cannot be written.
+        ZooError: the model is no Darknet network, the name does not end in .weights, or a file
+            cannot be written.
     """
     if isinstance(model, BackboneClassifier):
         raise ZooError(
@@ -37,6 +38,8 @@ def export(model: Any, path: str | os.PathLike[str]) -> list[Path]:
             "transfer=[backbone]"
         )
     path = Path(path)
+    if path.suffix != ".weights":  # as .cfg it would be overwritten by the cfg
+        raise ZooError(f"path {str(path)!r}: the name must end in .weights")
     save_weights(model, path)
     text = cfg_text(model)
     if text is None:
