@@ -191,6 +191,48 @@ def test_mistakes(model, overrides, sentence):
         zoo.build(model, ["a"], overrides)
 
 
+@pytest.mark.parametrize(
+    ("cfg", "sentence"),
+    [
+        ({"name": "darknet53", "stem": 0}, "backbone darknet53 stem=0: must be a whole number, at"),
+        ({"name": "darknet53", "depths": [1, 2, -8, 8, 4]}, "backbone darknet53 depths=-8: must"),
+        ({"name": "darknet_tiny", "stem": 0}, "backbone darknet_tiny stem=0: must"),
+        ({"name": "cspdarknet53", "stem": -1}, "backbone cspdarknet53 stem=-1: must"),
+        ({"name": "cspdarknet53", "depths": [1, 2, 8, 8, -1]}, "backbone cspdarknet53 depths=-1"),
+        ({"name": "cspdarknet", "stem": 0}, "backbone cspdarknet stem=0: must"),
+        ({"name": "cspdarknet", "depths": [1, 2, 8, 8, -1]}, "backbone cspdarknet depths=-1: must"),
+        (
+            {"name": "cspdarknet", "widths": [1] * 5},
+            "backbone cspdarknet widths=1: must .* least 2",
+        ),
+        ({"name": "cspdarknet", "first_hidden": 0}, "backbone cspdarknet first_hidden=0: must"),
+        (
+            {"name": "cspdarknet", "depths": [1, 1], "widths": [8, 8]},
+            r"backbone cspdarknet: widths=\[8, 8\] are 2; give 3 or more",
+        ),
+        ({"name": "cspdarknet_tiny", "stem": 0}, "backbone cspdarknet_tiny stem=0: must"),
+        ({"name": "cspdarknet_tiny", "widths": [64, 0, 64]}, "backbone cspdarknet_tiny widths=0:"),
+        (
+            {"name": "cspdarknet_tiny", "widths": [64, 127, 256]},
+            r"backbone cspdarknet_tiny: widths=\[64, 127, 256\] must be even, .*; 127 is odd",
+        ),
+        ({"name": "tiny_fpn", "width": 1}, "neck tiny_fpn width=1: must .* at least 2"),
+        ({"name": "tiny_fpn_3l", "width": 1}, "neck tiny_fpn_3l width=1: must .* at least 2"),
+        ({"name": "tiny_fpn_3l", "laterals": [0, 5]}, "neck tiny_fpn_3l laterals=0: must"),
+        (
+            {"name": "tiny_fpn_3l", "laterals": [2, 5, 4]},
+            r"neck tiny_fpn_3l: laterals=\[2, 5, 4\] are 3; give 2",
+        ),
+        ({"name": "csp_pan", "depth": -1}, "neck csp_pan depth=-1: must"),
+        ({"name": "csp_pan", "spp_depth": -1}, "neck csp_pan spp_depth=-1: must"),
+        ({"name": "csp_pan", "widths": {"P4": 0}}, "neck csp_pan widths=0: must"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(cfg, sentence):
+    with pytest.raises(ZooError, match=f"^{sentence}"):
+        levels_of(cfg)
+
+
 # === Options of parts ===
 
 
@@ -262,6 +304,22 @@ def test_levels_and_activations_are_those_of_the_options(cfg, channels):
 def test_filters_of_single_convolutions(cfg, filters):
     layers = layers_of(levels_of(cfg))
     assert {name: layers[name].settings["filters"] for name in filters} == filters
+
+
+def test_levels_beyond_the_ninth():
+    cfg = {"name": "cspdarknet", "stem": 1, "depths": [0] * 10, "widths": [2] * 10}
+    levels = BACKBONES.build(cfg, keras.Input((2048, 2048, 3)))
+    assert list(levels) == ["P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10"]
+    assert levels["P10"].shape == (None, 2, 2, 2)
+
+
+@pytest.mark.parametrize("name", ["fpn", "spp_pan", "csp_pan"])
+def test_the_tenth_level_is_coarser_than_the_ninth(name):
+    inputs = {f"P{n}": keras.Input((2048 // 2**n,) * 2 + (4,), name=f"P{n}") for n in (9, 10)}
+    levels = NECKS.build({"name": name}, inputs)
+    assert {level: tensor.shape[1:] for level, tensor in levels.items()} == {
+        "P9": (4, 4, 2), "P10": (2, 2, 2),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

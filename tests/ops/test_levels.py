@@ -3,7 +3,7 @@ import re
 import pytest
 
 from zoo.errors import ZooError
-from zoo.ops.levels import per_level, stride
+from zoo.ops.levels import coarsest_first, per_level, stride
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,10 @@ def test_stride(level, pixels):
 def test_other_names_are_no_levels(level):
     with pytest.raises(ZooError, match=rf"no level '{level}'"):
         stride(level)
+
+
+def test_levels_are_sorted_by_stride():
+    assert coarsest_first(["P3", "P10", "P9"]) == ["P10", "P9", "P3"]
 
 
 def test_one_for_all_or_one_for_each():

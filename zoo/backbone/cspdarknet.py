@@ -7,10 +7,11 @@ from typing import Any
 
 import keras
 
-from zoo.backbone.stages import check_stages
-from zoo.errors import ZooError, nearest
+from zoo.backbone.stages import check_stages, check_stem
+from zoo.errors import ZooError, check_whole, nearest
 from zoo.layer.convolution import conv
 from zoo.layer.residual import residual, residual_stage
+from zoo.ops.levels import stride
 
 FIRST_STAGES = ("csp", "residual")
 
@@ -34,9 +35,10 @@ def cspdarknet53(
         P3, P4, P5: level n is (batch, height/2ⁿ, width/2ⁿ, 2ⁿ·stem).
 
     Raises:
-        ZooError: there are not five depths.
+        ZooError: there are not five depths, or one is below 0, or `stem` below 1.
     """
-    check_stages("cspdarknet53", "depths", depths, number=5)
+    check_stages("cspdarknet53", "depths", depths, number=5, least=0)
+    check_stem("cspdarknet53", stem)
     pyramid = {}
     x = conv(images, stem, 3, activation=activation, name="stem")
     for stage, depth in enumerate(depths, start=1):
@@ -74,13 +76,24 @@ def cspdarknet(
         P3 and the levels above it: level n is (batch, height/2ⁿ, width/2ⁿ, widths[n − 1]).
 
     Raises:
-        ZooError: depths and widths are not of one length, or there is no such first stage.
+        ZooError: depths and widths are not of one length, one is too small, there are not three
+            stages, or there is no such first stage.
     """
     if len(depths) != len(widths):
         raise ZooError(
             f"backbone cspdarknet: {len(depths)} depths and {len(widths)} widths; give one of each "
             "a stage"
         )
+    if len(widths) < 3:
+        raise ZooError(
+            f"backbone cspdarknet: widths={list(widths)} are {len(widths)}; give 3 or more, as the "
+            "first level is P3"
+        )
+    check_stages("cspdarknet", "depths", depths, least=0)
+    check_stages("cspdarknet", "widths", widths, least=2)
+    check_stem("cspdarknet", stem)
+    if first_hidden is not None:
+        check_whole("backbone cspdarknet first_hidden", first_hidden, least=1)
     if first_stage not in FIRST_STAGES:
         raise ZooError(
             f"backbone cspdarknet: no first_stage {first_stage!r}; "
@@ -97,7 +110,7 @@ def cspdarknet(
         else:
             x = csp_stage(x, width, depth, activation=activation, name=name)
         pyramid[f"P{stage}"] = x
-    return {level: features for level, features in pyramid.items() if level >= "P3"}
+    return {level: features for level, features in pyramid.items() if stride(level) >= 8}
 
 
 def csp_stage(

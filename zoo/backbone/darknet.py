@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from zoo.backbone.stages import check_stages
+from zoo.backbone.stages import check_stages, check_stem
 from zoo.layer.convolution import conv
 from zoo.layer.residual import residual_stage
 
@@ -29,9 +29,10 @@ def darknet53(
         P3, P4, P5: level n is (batch, height/2ⁿ, width/2ⁿ, 2ⁿ·stem).
 
     Raises:
-        ZooError: there are not five depths.
+        ZooError: there are not five depths, or one is below 0, or `stem` below 1.
     """
-    check_stages("darknet53", "depths", depths, number=5)
+    check_stages("darknet53", "depths", depths, number=5, least=0)
+    check_stem("darknet53", stem)
     pyramid = {}
     x = conv(images, stem, 3, activation=activation, name="stem")
     for stage, depth in enumerate(depths, start=1):

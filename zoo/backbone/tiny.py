@@ -8,7 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo.backbone.stages import check_stages
+from zoo.backbone.stages import check_stages, check_stem
+from zoo.errors import ZooError
 from zoo.layer.convolution import conv
 
 
@@ -22,7 +23,11 @@ def darknet_tiny(images: Any, *, stem: int = 16, activation: str = "leaky_relu")
 
     Returns:
         P3, P4, P5 with 8·stem, 16·stem and 64·stem channels; level n has stride 2ⁿ.
+
+    Raises:
+        ZooError: `stem` is below 1.
     """
+    check_stem("darknet_tiny", stem)
     pyramid = {}
     x = images
     for stage in range(6):
@@ -48,7 +53,7 @@ def cspdarknet_tiny(
 
     Args:
         images: float (batch, height, width, 3) in [0, 1]; sides divisible by 32.
-        widths: channels of the three blocks.
+        widths: channels of the three blocks, even numbers.
         stem: channels of the first convolution; the second has twice as many.
         activation: name of a registered layer.
 
@@ -56,9 +61,15 @@ def cspdarknet_tiny(
         P3, P4, P5 with widths[1], widths[2] and 2·widths[2] channels; level n has stride 2ⁿ.
 
     Raises:
-        ZooError: there are not three widths.
+        ZooError: there are not three even widths, or `stem` is below 1.
     """
-    check_stages("cspdarknet_tiny", "widths", widths, number=3)
+    check_stages("cspdarknet_tiny", "widths", widths, number=3, least=2)
+    if odd := [width for width in widths if width % 2]:
+        raise ZooError(
+            f"backbone cspdarknet_tiny: widths={list(widths)} must be even, as each block halves "
+            f"its channels; {odd[0]} is odd"
+        )
+    check_stem("cspdarknet_tiny", stem)
     pyramid = {}
     x = conv(images, stem, 3, stride=2, activation=activation, name="stem1")
     x = conv(x, 2 * stem, 3, stride=2, activation=activation, name="stem2")

@@ -7,9 +7,11 @@ from typing import Any
 
 import keras
 
+from zoo.errors import ZooError, check_whole
 from zoo.layer.convolution import conv
 from zoo.layer.spp import spp as spatial_pyramid
 from zoo.layer.stack import bottlenecks, upsample
+from zoo.ops.levels import coarsest_first
 
 
 def fpn(
@@ -25,7 +27,7 @@ def fpn(
     Returns:
         The same levels with half the channels of the backbone's.
     """
-    levels = sorted(pyramid, reverse=True)
+    levels = coarsest_first(pyramid)
     outputs: dict[str, Any] = {}
     x = None
     for level in levels:
@@ -58,7 +60,11 @@ def tiny_fpn(
 
     Returns:
         P5, (batch, h, w, width), and P4, the lateral joined with the backbone's P4.
+
+    Raises:
+        ZooError: `width` is below 2.
     """
+    check_whole("neck tiny_fpn width", width, least=2)
     top = conv(pyramid["P5"], width, 1, activation=activation, name="P5_conv")
     lateral = upsample(top, width // 2, activation=activation, name="P4")
     joined = keras.layers.Concatenate(name="P4_join")([lateral, pyramid["P4"]])
@@ -85,7 +91,18 @@ def tiny_fpn_3l(
 
     Returns:
         P5, P4, P3, each (batch, h, w, channels).
+
+    Raises:
+        ZooError: `width` is below 2, or there are not two laterals, each at least 1.
     """
+    check_whole("neck tiny_fpn_3l width", width, least=2)
+    if len(laterals) != 2:
+        raise ZooError(
+            f"neck tiny_fpn_3l: laterals={list(laterals)} are {len(laterals)}; give 2, one for P4 "
+            "and one for P3"
+        )
+    for lateral in laterals:
+        check_whole("neck tiny_fpn_3l laterals", lateral, least=1)
     x = conv(pyramid["P5"], width, 1, activation=activation, name="P5_squeeze")
     outputs = {"P5": conv(x, 2 * width, 3, activation=activation, name="P5_conv")}
     for level, lateral, filters in zip(("P4", "P3"), laterals, (width, width // 2), strict=True):

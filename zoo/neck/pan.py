@@ -7,10 +7,11 @@ from typing import Any
 
 import keras
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, check_whole
 from zoo.layer.convolution import conv
 from zoo.layer.spp import spp
 from zoo.layer.stack import bottlenecks, upsample
+from zoo.ops.levels import coarsest_first
 
 #: (features, channels, whether the result leaves the neck, name) → features.
 Block = Callable[[Any, int, bool, str], Any]
@@ -30,7 +31,7 @@ def spp_pan(
     Returns:
         The same levels with half the channels of the backbone's.
     """
-    levels = sorted(pyramid, reverse=True)
+    levels = coarsest_first(pyramid)
     top, width = levels[0], _half(pyramid)
     x = bottlenecks(pyramid[top], width[top], count=3, activation=activation, name=f"{top}_pre")
     x = spp(x, name=f"{top}_spp")
@@ -64,14 +65,18 @@ def csp_pan(
         The same levels with their widths.
 
     Raises:
-        ZooError: `widths` names a level that the pyramid does not have.
+        ZooError: `widths` names a level that the pyramid does not have, or a number is too small.
     """
     if unknown := set(widths or ()) - set(pyramid):
         raise ZooError(
             f"neck csp_pan widths name {sorted(unknown)}, the backbone gives {sorted(pyramid)}"
         )
+    check_whole("neck csp_pan depth", depth, least=0)
+    check_whole("neck csp_pan spp_depth", spp_depth, least=0)
+    for channels in (widths or {}).values():
+        check_whole("neck csp_pan widths", channels, least=1)
     width = {**_half(pyramid), **(widths or {})}
-    top = max(pyramid)
+    top = coarsest_first(pyramid)[0]
     x = csp_spp(pyramid[top], width[top], spp_depth, activation=activation, name=f"{top}_spp")
 
     def block(x: Any, width: int, last: bool, name: str) -> Any:
@@ -109,7 +114,7 @@ def _paths(
     pyramid: Mapping[str, Any], x: Any, width: Mapping[str, int], block: Block, activation: str
 ) -> dict[str, Any]:
     """Down from the top level's `x`, then up again; every level joins its side by concatenation."""
-    levels = sorted(pyramid, reverse=True)
+    levels = coarsest_first(pyramid)
     descent = {levels[0]: x}
     for level in levels[1:]:
         x = upsample(x, width[level], activation=activation, name=f"{level}_down")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zoo.errors import ZooError
@@ -39,3 +39,8 @@ def stride(level: str) -> int:
     if not found:
         raise ZooError(f"no level {level!r}: the level of stride 2ⁿ is 'Pn', as 'P5'")
     return 2 ** int(found[1])
+
+
+def coarsest_first(levels: Iterable[str]) -> list[str]:
+    """Levels by falling stride: P10 is before P9, which a sort of the names would change."""
+    return sorted(levels, key=stride, reverse=True)
