@@ -125,9 +125,10 @@ class ScaledLoss:
         }
 
     def _objectness_target(self, level: Level, pairs: Assignment, overlap: Any) -> Any:
-        values = ops.stop_gradient(ops.where(pairs.chosen, ops.maximum(overlap, 0.0), 0.0))
+        values = ops.stop_gradient(ops.where(pairs.chosen, overlap, 0.0))
         nothing = ops.zeros_like(ops.reshape(level.objectness, (-1,)))
         slots = ops.reshape(pairs.slot, (-1, 1))
+        # The largest of these and 0: an overlap may be less.
         best = ops.scatter_update(nothing, slots, ops.reshape(values, (-1,)), reduction="max")
         return ops.stop_gradient(ops.reshape(best, level.shape))
 
