@@ -36,8 +36,9 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+# A file stays with one process, which makes what its tests share once.
 test-fast: setup
-	$(BIN)/pytest -n 2 -m "not slow and not longest" tests plugins
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not longest" tests plugins
 
 # On JAX what knows a backend: no data, configs, trackers, files, reports, exports; and nothing that
 # is compared with itself uncompiled, for JAX compiles that, too, one operation after another.

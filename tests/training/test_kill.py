@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
 HERE = Path(__file__).parent
+#: The lane of JAX runs no slow tests.
+SLOW_ON_TENSORFLOW = [pytest.mark.slow] if keras.backend.backend() == "tensorflow" else []
 
 
 def script(name, *arguments):
@@ -17,8 +20,9 @@ def script(name, *arguments):
     return done.stdout
 
 
-def test_killed_in_a_save_and_stopped_in_an_evaluation_a_run_ends_with_the_same_bits():
-    assert "[-9, 143, 0]: equal" in script("kill.py", "--short")
+@pytest.mark.parametrize("option", [pytest.param("--short", marks=SLOW_ON_TENSORFLOW)])
+def test_killed_in_a_save_and_stopped_in_an_evaluation_a_run_ends_with_the_same_bits(option):
+    assert "[-9, 143, 0]: equal" in script("kill.py", option)
 
 
 @pytest.mark.slow

@@ -182,6 +182,7 @@ def test_lineage_from_data_and_weights_over_the_run_to_its_weights(tmp_path):
     assert two["data-voc"].digest == one["data-voc"].digest
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_logged_stays_and_the_next_one_has_its_id(tmp_path):
     """SIGKILL after four rows; two of them come again."""
     code = """if True:

@@ -161,6 +161,7 @@ def command(*arguments):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command(oracle_dir, mirror, tmp_path):
     done = command(
         "preset=yolov3-tiny-coco", f"cfg={oracle_dir}/cfg/yolov3-tiny-mask123.cfg",
