@@ -1,0 +1,91 @@
+"""A user's mistake is one sentence and exit status 2, whatever the command."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+MISTAKES = [
+    pytest.param("zoo.detect", ["preset=yolov4-tiny-coco", "source=null"],
+                 "source is a NoneType; give a file", id="no source"),
+    pytest.param("zoo.detect", ["preset=yolov4-tiny-coc", "source=x.jpg"],
+                 "source 'x.jpg': no picture there", id="no picture"),
+    pytest.param("zoo.detect", ["preset=x.keras", f"source={__file__}", "precision=nonsense"],
+                 "precision=nonsense is of an exported model, not of runtime=keras; add",
+                 id="precision without a runtime"),
+    pytest.param("zoo.evaluate", ["preset=yolov4-tiny-coc", "data=shapes"],
+                 "no preset 'yolov4-tiny-coc'; did you mean yolov4-tiny-coco", id="preset"),
+    pytest.param("zoo.convert", ["cfg=a.cfg", "output=a.onnx"], "must end in .keras or",
+                 id="output"),
+    pytest.param("zoo.convert", ["output=a.keras"], "either cfg= or preset=", id="no input"),
+    pytest.param("zoo.convert", ["preset=a", "weights=b", "output=a.keras"],
+                 "weights= goes with cfg=", id="weights of a preset"),
+    pytest.param("zoo.convert", ["cfg=none.cfg", "output=a.keras"], "none.cfg cannot be read",
+                 id="no cfg"),
+    pytest.param("zoo.convert", ["preset=m.onnx", "output=a.keras"],
+                 "preset=m.onnx is exported, without the layers", id="convert an export"),
+    pytest.param("zoo.verify", ["preset=m.onnx", "cfg=a.cfg"],
+                 "preset=m.onnx is exported, without the layers", id="verify an export"),
+    pytest.param("zoo.card", ["preset=yolov4-tiny-coco", "evaluations=nix"],
+                 "write evaluations=[nix]", id="no list of evaluations"),
+    pytest.param("zoo.card", ["preset=yolov4-tiny-coco", "latency=-1"],
+                 "latency=-1: must be a whole number", id="fewer rounds than none"),
+    pytest.param("zoo.reproduce", ["run=nix", "seeds=0"], "seeds=0: must be", id="no seed"),
+    pytest.param("zoo.train", ["data=voc", "data.root=/nowhere"], "/nowhere", id="no folder"),
+    pytest.param("zoo.train", ["data=voc"], "data.root", id="no root"),
+    pytest.param("zoo.train", ["image_size=100"], "multiples of 32", id="size"),
+    pytest.param("zoo.train", ["freeze=[bakbone]"], "did you mean backbone?", id="part"),
+    pytest.param("zoo.train", ["+model.neck.widht=3"], "takes no 'widht'; did you mean width",
+                 id="key of a part"),
+    pytest.param("zoo.train", ["optimizer=adamw", "+optimizer.beta_l=0.9"],
+                 "did you mean beta_", id="key of a Keras class"),
+    pytest.param("zoo.train", ["weights=nothing.keras"], "no file nothing.keras", id="weights"),
+    pytest.param("zoo.train", ["batch_size=1000", "data=shapes", "data.images=16", "image_size=64"],
+                 "batch_size 1000", id="batch"),
+]  # fmt: skip
+
+# Commands one after another in one process: each of its own would import TensorFlow first.
+COMMANDS = """
+import contextlib, io, json, runpy, sys, traceback
+commands, ends = json.load(sys.stdin), []
+for command, *arguments in commands:
+    sys.argv = [command, *arguments]
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        try:
+            code = runpy.run_module(command, run_name="__main__", alter_sys=True) and 0
+        except SystemExit as end:
+            code = end.code
+        except BaseException:
+            code = traceback.print_exc()
+    ends.append((code, said.getvalue()))
+print("ends:", json.dumps(ends), sep="")
+"""
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory):
+    """Exit status and standard error of each of `MISTAKES`."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    commands = []
+    for number, (command, arguments, _) in enumerate(case.values for case in MISTAKES):
+        quiet = ["tracker=none"] if command == "zoo.train" else []
+        commands.append([command, *arguments, *quiet, f"hydra.run.dir={folder / str(number)}"])
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS],
+        input=json.dumps(commands), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout.partition("ends:")[2])
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [pytest.param(n, case.values[2], id=case.id) for n, case in enumerate(MISTAKES)],
+)
+def test_a_mistake_is_one_sentence(ends, number, sentence):
+    code, said = ends[number]
+    errors = [line for line in said.splitlines() if line.startswith("error:")]
+    assert code == 2, said
+    assert len(errors) == 1
+    assert sentence in errors[0]
+    assert "Traceback" not in said
