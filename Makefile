@@ -40,16 +40,18 @@ types: setup
 test-fast: setup
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not longest" tests plugins
 
-# On JAX what knows a backend: no data, configs, trackers, files, reports, exports; and nothing that
-# is compared with itself uncompiled, for JAX compiles that, too, one operation after another.
+# On JAX the core of what knows a backend. Nothing is compared with itself uncompiled, for JAX
+# compiles that, too, one operation after another; the rest is in test-slow-jax.
 test-jax: setup
-	$(JAX) $(BIN)/pytest -n 2 -m "not slow and not longest" -k "not equals_eager" tests/darknet \
-		tests/head tests/layer tests/loss tests/nms tests/ops tests/training \
-		tests/test_classifier.py tests/test_commands.py tests/test_detector.py \
-		tests/test_faithful.py tests/test_network.py plugins \
-		--ignore tests/darknet/test_opencv.py --ignore tests/darknet/test_round_trip.py \
-		--ignore tests/training/test_settings.py --ignore tests/training/test_sweep.py \
-		--ignore tests/training/test_tracking.py
+	$(JAX) $(BIN)/pytest -n 2 -m "not slow and not longest" -k "not equals_eager" \
+		tests/darknet/test_forward.py tests/darknet/test_importing.py tests/head \
+		tests/layer/test_normalization.py tests/loss/test_darknet_deltas.py \
+		tests/loss/test_scaled_loss.py tests/loss/test_yolo_loss.py tests/nms tests/ops \
+		tests/training/test_callbacks.py tests/training/test_devices.py \
+		tests/training/test_kill.py tests/training/test_saving.py tests/training/test_sgd.py \
+		tests/training/test_state.py tests/training/test_transfer.py tests/test_classifier.py \
+		tests/test_commands.py tests/test_detector.py tests/test_faithful.py \
+		tests/test_network.py plugins
 
 # What takes minutes: large networks, whole trainings, kills, sweeps, AP of real models.
 test-slow: setup
@@ -59,8 +61,12 @@ test-slow: setup
 test-longest: setup
 	$(BIN)/pytest -n 2 -m longest tests
 
-# Darknet's updates and several devices, as on TensorFlow.
+# All that computes, and Darknet's updates and several devices, as on TensorFlow.
 test-slow-jax: setup
+	$(JAX) $(BIN)/pytest -n 2 -m "not slow and not longest" tests/darknet tests/evaluation \
+		tests/head tests/layer tests/loss tests/nms tests/ops tests/training \
+		tests/test_classifier.py tests/test_commands.py tests/test_detector.py \
+		tests/test_faithful.py tests/test_family.py tests/test_network.py plugins
 	$(JAX) $(BIN)/pytest -n 2 -m slow tests/training/test_darknet_steps.py \
 		tests/training/test_devices.py
 
