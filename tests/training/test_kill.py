@@ -30,6 +30,6 @@ def test_three_runs_killed_at_random_end_with_the_same_bits():  # fifty are in `
     assert "3 equal to the bit" in script("kill.py", "--runs", "3")
 
 
-@pytest.mark.slow
+@pytest.mark.longest  # and in `make kill-test`
 def test_threads_do_not_count_and_seeds_do():
     assert script("reruns.py").splitlines()[-1] == "one hash for 7 runs of seed 0, another for 1"
