@@ -25,7 +25,7 @@ TOGETHER = {
 #: From the bottom up. A module may import its own folder and anything below, nothing beside.
 LEVELS = [
     {"errors"},
-    {"backend", "signature", "files"},
+    {"backend", "signature", "files", "ranges"},
     {"registry", "download"},
     {"building"},
     {"config"},
@@ -64,6 +64,7 @@ NO_BACKEND = {
     "data",
     "download",
     "files",
+    "ranges",
     "format",
     "cards",
     "exported",

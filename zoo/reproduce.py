@@ -53,14 +53,13 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     Raises:
         ZooError: names the key, its value and what fits.
     """
-    from zoo.training.settings import check_seed, is_number
+    from zoo.ranges import WEIGHT, check_number
+    from zoo.training.settings import check_seed
 
     check_whole("seeds", settings["seeds"], least=1)
     if settings["seed"] is not None:
         check_seed("seed", settings["seed"])
-    tolerance = settings["tolerance"]
-    if not (is_number(tolerance) and tolerance >= 0):
-        raise ZooError(f"tolerance={tolerance}: must be a number, at least 0")
+    check_number("tolerance", settings["tolerance"], WEIGHT)
 
 
 def reproduce(

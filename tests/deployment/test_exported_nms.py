@@ -135,7 +135,7 @@ def test_every_setting_means_the_same(kind):
         pytest.param({"name": "default", "beta": 0.6}, "'default' takes no 'beta'", id="no beta"),
         pytest.param({"name": "greedynms", "beta": 1}, "'greedynms' takes no 'beta'", id="fixed"),
         pytest.param({"name": "diounms", "beta": None}, "beta=None must be a number", id="null"),
-        pytest.param({"name": "diounms", "beta": -1}, "nms beta=-1: must be a posi", id="negative"),
+        pytest.param({"name": "diounms", "beta": -1}, "nms beta=-1: must be a nu", id="negative"),
         pytest.param({"name": "default", "class_agnostc": True}, "class_agnostic?", id="misspelt"),
     ],
 )

@@ -33,7 +33,7 @@ def detector():
     [
         ("max_detections", 0, "a whole number, at least 1"),
         ("max_candidates", 1.5, "a whole number"),
-        ("score_threshold", 2, r"in \[0, 1\]"),
+        ("score_threshold", 2, "a number from 0 to 1"),
         ("iou_threshold", "abc", "a number"),
     ],
 )

@@ -119,8 +119,8 @@ def test_an_unfinished_run_has_nothing_to_reproduce(tmp_path):
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("tolerance=abc", "tolerance=abc: must be a number, at least 0"),
-        ("tolerance=-1", "tolerance=-1: must be a number, at least 0"),
+        ("tolerance=abc", "tolerance=abc: must be a number at least 0"),
+        ("tolerance=-1", "tolerance=-1: must be a number at least 0"),
         ("seed=abc", "seed=abc: must be a whole number, at least 0"),
         ("seed=-1", "seed=-1: must be a whole number, at least 0"),
         ("seeds=true", "seeds=True: must be a whole number, at least 1"),

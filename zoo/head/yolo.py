@@ -13,7 +13,7 @@ from keras import ops
 from zoo.errors import ZooError, check_whole
 from zoo.layer.convolution import ConvBN
 from zoo.ops.levels import per_level, stride
-from zoo.ops.ranges import FACTOR, POSITIVE, PROBABILITY, check_number, is_in
+from zoo.ranges import FACTOR, POSITIVE, PROBABILITY, check_number, is_in
 from zoo.registry import LAYERS
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from zoo.errors import ZooError
 from zoo.loss.box_deltas import check
 from zoo.ops.levels import per_level
-from zoo.ops.ranges import POSITIVE, SHARE, SMOOTHING, WEIGHT, check_number
+from zoo.ranges import POSITIVE, SHARE, SMOOTHING, WEIGHT, check_number
 
 #: What the numbers of `Settings` may be.
 RANGES = {

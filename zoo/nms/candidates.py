@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
-from numbers import Real
 from typing import Any, NamedTuple
 
 import keras
@@ -13,6 +11,7 @@ from keras import ops
 
 from zoo.errors import ZooError, check_whole, nearest
 from zoo.ops.compile import accelerated
+from zoo.ranges import POSITIVE, SHARE, check_number
 
 Detections = dict[str, Any]
 
@@ -233,12 +232,8 @@ def check_numbers(**numbers: Any) -> None:
         ZooError: `…_threshold` is not in [0, 1], or another number not positive and finite.
     """
     for key, value in numbers.items():
-        if value is None or ops.is_tensor(value):
-            continue
-        share, number = key.endswith("_threshold"), isinstance(value, Real)
-        if not number or not (0 <= value <= 1 if share else 0 < value < math.inf):
-            wanted = "in [0, 1]" if share else "a positive number"
-            raise ZooError(f"nms {key}={value}: must be {wanted}")
+        if value is not None and not ops.is_tensor(value):
+            check_number(f"nms {key}", value, SHARE if key.endswith("_threshold") else POSITIVE)
 
 
 def check_decay(decay: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 from zoo.errors import ZooError, check_whole, nearest
+from zoo.ranges import PROBABILITY, SHARE, SMOOTHING, check_number, is_in
 
 #: Whole numbers, and the least of each.
 WHOLE = {
@@ -44,13 +44,11 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
             check_whole(key, values[key], least=least)
     check_seed("seed", values["seed"])
     for key in SHARES:
-        value = values.get(key)
-        if value is not None and not (is_number(value) and 0 <= value <= 1):
-            raise ZooError(f"{key}={value}: must be a number from 0 to 1")
-    smoothing, decay = values.get("label_smoothing", 0), values.get("ema")
-    if not (is_number(smoothing) and 0 <= smoothing < 1):
-        raise ZooError(f"label_smoothing={smoothing}: must be a number from 0 to below 1")
-    if decay is not None and not (is_number(decay) and 0 < decay < 1):
+        if values.get(key) is not None:
+            check_number(key, values[key], SHARE)
+    check_number("label_smoothing", values.get("label_smoothing", 0), SMOOTHING)
+    decay = values.get("ema")
+    if decay is not None and not is_in(decay, PROBABILITY):
         raise ZooError(f"ema={decay}: must be a number between 0 and 1, as 0.9998; null is none")
     if cfg["precision"] not in PRECISIONS:
         raise ZooError(
@@ -73,8 +71,3 @@ def check_seed(key: str, value: Any) -> None:
     check_whole(key, value, least=0)
     if value > GREATEST_SEED:
         raise ZooError(f"{key}={value}: must be at most {GREATEST_SEED}")
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a number; true and false are none."""
-    return isinstance(value, Real) and not isinstance(value, bool)
