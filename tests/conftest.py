@@ -6,11 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import zoo  # noqa: F401  before any test imports Keras: it says how TensorFlow starts
 
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# A machine that is busy fails no test.
+settings.register_profile("zoo", deadline=None)
+settings.load_profile("zoo")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -36,7 +36,6 @@ HEADERS = st.sampled_from(
 # Shrinking would take minutes: a failing cfg is small as it is.
 @settings(
     max_examples=10,
-    deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),

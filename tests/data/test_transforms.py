@@ -63,7 +63,7 @@ MOVING = [
 
 
 @pytest.mark.parametrize(("name", "keys"), MOVING, ids=lambda v: v if isinstance(v, str) else "")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     h=st.integers(40, 200), w=st.integers(40, 200), seed=st.integers(0, 2**20),
     mode=st.sampled_from(["stretch", "letterbox"]),
@@ -83,7 +83,7 @@ def test_boxes_stay_on_their_pixels(name, keys, h, w, seed, mode, corners):
         assert_on_pixels(made, kind=1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**20), size=st.tuples(st.integers(60, 150), st.integers(60, 150)))
 def test_a_turned_box_contains_its_pixels_and_touches_them(seed, size):
     """Rotation, shear and tilt: the box of a rectangle is that of its four corners."""
@@ -155,7 +155,7 @@ def test_padding_next_to_the_point_is_moved_out_of_sight():
 # === Lazy geometry ===
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**20), h=st.integers(3, 40), w=st.integers(3, 40),
     flips=st.tuples(st.booleans(), st.booleans()), x=st.integers(-9, 9), y=st.integers(-9, 9),
@@ -179,7 +179,7 @@ def test_whole_steps_and_mirrors_copy_pixels(seed, h, w, flips, x, y):
 RAMP = np.stack([*np.meshgrid(np.arange(60) * 4, np.arange(50) * 4), np.full((50, 60), 255)], -1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     scales=st.tuples(st.floats(0.2, 6), st.floats(0.2, 6)),
     shifts=st.tuples(st.floats(-80, 60), st.floats(-80, 60)),

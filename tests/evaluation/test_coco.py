@@ -131,7 +131,7 @@ def pycocotools(truth, detections):
     return dict(zip(NAMES, evaluation.stats.tolist(), strict=True))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1), images=st.integers(1, 5))
 def test_all_12_numbers_equal_pycocotools(seed, images):
     rng = np.random.default_rng(seed)

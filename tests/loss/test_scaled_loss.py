@@ -251,7 +251,7 @@ def test_compiled_equals_eager():
 ROW = st.tuples(*[st.floats(-100, 200, width=32)] * 4, st.integers(-1, 4))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=st.lists(ROW, min_size=8, max_size=8), saturated=st.booleans())
 def test_any_truth_gives_finite_loss_and_gradient(rows, saturated):
     table = np.array(rows, "float32").reshape(2, 4, 5)
@@ -293,7 +293,7 @@ def test_crowds_and_empty_images_give_finite_loss_and_gradient(place, dtype):
 
 
 @pytest.mark.slow
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(rows=st.lists(ROW, min_size=8, max_size=8), seed=st.integers(0, 99))
 def test_two_thousand_random_truths_stay_finite(rows, seed):
     table = np.array(rows, "float32").reshape(2, 4, 5)

@@ -296,7 +296,7 @@ def test_extreme_predictions_stay_finite(box, logit):
 ROWS = st.lists(st.tuples(*[st.floats(-100, 200, width=32)] * 4, st.integers(-1, 4)), max_size=4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(first=ROWS, second=ROWS, seed=st.integers(0, 99), box=st.sampled_from(BOX_LOSSES))
 def test_any_truth_gives_finite_loss_and_gradient(first, second, seed, box):
     # Boxes inside out, of no size, outside the image, of unknown classes: nothing is excluded.
@@ -339,7 +339,7 @@ def test_crowds_and_empty_images_give_finite_loss_and_gradient(gradient, place, 
 
 
 @pytest.mark.slow
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(first=ROWS, second=ROWS, seed=st.integers(0, 99), name=st.sampled_from(["darknet", "exact"]))
 def test_two_thousand_random_truths_stay_finite(first, second, seed, name):
     _, raw = random_case(seed, scale=4.0)

@@ -150,7 +150,7 @@ def test_many_boxes_with_a_score_that_is_no_number_hide_none(kind):
     np.testing.assert_array_equal(ops.convert_to_numpy(found["boxes"])[0, :20], boxes[300:])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),
     number=st.sampled_from([64, 6400, 22743]),
@@ -193,7 +193,7 @@ def compiled():
     return run
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**32 - 1),
     number=st.integers(0, COUNT),

@@ -124,7 +124,7 @@ def test_difference(ours, theirs, absolute, relative):
     assert (found.absolute, found.relative) == (absolute, relative)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(0, 2**32 - 1),
     st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 5)),
