@@ -21,7 +21,7 @@ from zoo.errors import ZooError
 from zoo.files import exporting
 
 FLOAT = np.dtype("<f4")
-#: Darknet writes 0.1.0 to 0.2.5; parser.c takes 1000 and more for a transposed layout.
+#: Darknet writes 0.1.0 to 0.2.5; parser.c takes what is above 1000 for a transposed layout.
 VERSION_LIMIT = 1000
 
 

@@ -16,8 +16,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     A batch is normalised by its biased variance; the moving one, which inference reads, learns
     n / (n − 1) times that, n being the numbers of a channel: cuDNN's rule, so Darknet's on a GPU
-    [batchnorm_layer.c:forward_batchnorm_layer_gpu]. Keras learns the biased one, a third less than
-    that where n is 4. Channels come last; there is no mask.
+    [batchnorm_layer.c:forward_batchnorm_layer_gpu]. Keras learns the biased one, a quarter less
+    where n is 4. Channels come last; there is no mask.
 
     The first batch that a fresh layer sees gives it its moving statistics whole. Darknet starts the
     variance at 0 and Keras at 1, of which 1.8 % are left after 400 updates of momentum 0.99: much

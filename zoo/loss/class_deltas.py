@@ -1,7 +1,8 @@
-"""Darknet's class deltas, and the order of truths that they depend on [delta_yolo_class].
+"""Darknet's class deltas, and the order of truths that they depend on.
 
-The first truth of a prediction trains all classes, a later one its own class alone. It shows only
-with `class_counts` and `focal`, whose factors differ between the two.
+The first truth of a prediction trains all classes, a later one its own class alone
+[yolo_layer.c:delta_yolo_class]. It shows only with `class_counts` and `focal`, whose factors differ
+between the two.
 """
 
 from __future__ import annotations

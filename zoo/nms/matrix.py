@@ -36,7 +36,8 @@ def fast(
 ) -> Detections:
     """Suppress by any better candidate of the class, suppressed or not [yolact, §4].
 
-    Removes somewhat more than greedy suppression. Arguments and result as `matrix`.
+    Removes somewhat more than greedy suppression. Arguments and result as `matrix`, but scores
+    stay as they are, and `iou_threshold` is the IoU above which a box is suppressed.
     """
     check_settings(score_threshold=score_threshold, iou_threshold=iou_threshold)
     limits = _limits(max_candidates, max_detections, max_per_class)

@@ -1,7 +1,7 @@
 """Augmentation: functions of an example and a generator, by name in `conf/augment`.
 
     flip(example, rng, *, probability=0.5) -> Example
-    mixup(example, rng, *, draw, probability=1.0) -> Example
+    mixup(example, rng, *, draw, probability=0.5) -> Example
 
 An `Example` is pixels with their boxes and classes; a transform gives a new one and writes to no
 array. It may move, drop and add boxes, and leave them reaching outside of the image (`clipped` cuts
