@@ -1,1 +1,1 @@
-"""Pure functions on tensors: boxes, overlaps, compilation."""
+"""What models and losses stand on: boxes, levels, images, compilation, replicas."""

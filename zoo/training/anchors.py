@@ -11,16 +11,24 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from zoo.data.anchors import trainable_sides, used_anchors
+from zoo.data.anchors import (
+    AnchorFit,
+    evolve,
+    fit_of,
+    kmeans,
+    trainable_sides,
+    used_anchors,
+)
 from zoo.data.sources import open_source
 from zoo.data.training import network_input
 from zoo.errors import ZooError, check_whole
 from zoo.evaluation.report import plain_console
-from zoo.ops.anchors import AnchorFit, evolve, fit_of, kmeans
 
 #: More boxes than this tell nothing new; so many are drawn at random.
 ENOUGH_BOXES = 50_000
 RESTARTS = 4
+#: Boxes in the chart.
+DOTS = 5000
 
 
 def propose(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
@@ -94,16 +102,14 @@ def _print(result: Mapping[str, Any], paste: str) -> None:
     print(paste)
 
 
-def _draw(
-    wh: np.ndarray, old: Sequence[Sequence[float]], new: np.ndarray, path: Path, dots: int = 5000
-) -> None:
+def _draw(wh: np.ndarray, old: Sequence[Sequence[float]], new: np.ndarray, path: Path) -> None:
     """Widths and heights of boxes, with the model's anchors and the new ones."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
     figure = Figure(figsize=(6, 6), layout="tight")
     axes = figure.subplots()
-    axes.scatter(wh[:dots, 0], wh[:dots, 1], s=4, color="0.7", label="boxes")
+    axes.scatter(wh[:DOTS, 0], wh[:DOTS, 1], s=4, color="0.7", label="boxes")
     for anchors, marker, label in ((np.array(old), "x", "the model's"), (new, "+", "proposed")):
         if len(anchors):
             axes.scatter(anchors[:, 0], anchors[:, 1], s=60, marker=marker, label=label)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.ops.anchors import centred_iou, evolve, fit_of, kmeans
+from zoo.data.anchors import centred_iou, evolve, fit_of, kmeans
 
 
 @pytest.mark.parametrize(
