@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from keras import ops
 
+from zoo.loss.overlap import ciou
+from zoo.nms import overlap
 from zoo.ops import boxes
 
 
@@ -56,7 +57,7 @@ def test_ciou_subtracts_the_aspect_term():
     # Centred 2×2 and 4×1: I = 2, U = 6; angles atan 1 and atan 4.
     v = 4 / np.pi**2 * (np.arctan(4) - np.arctan(1)) ** 2
     expected = 2 / 6 - v * v / (1 - 2 / 6 + v)
-    assert values(boxes.ciou, [-1, -1, 1, 1], [-2, -0.5, 2, 0.5]) == pytest.approx(expected, 1e-5)
+    assert values(ciou, [0, 0, 2, 2], [0, 0, 4, 1]) == pytest.approx(expected, 1e-5)  # cxcywh
 
 
 def test_pairwise_iou_crosses_every_box():
@@ -74,13 +75,23 @@ def test_overlap_of_degenerate_boxes_is_zero(function, b):
     assert values(function, [1, 1, 1, 1], b) == 0
 
 
+def diou_of_nms(a, b):
+    """IoU − (d²/c²)^0.6, what `greedynms` compares with its threshold."""
+    a, b = (ops.unstack(corners, axis=-1) for corners in (a, b))
+    return overlap.iou(a, b) - ops.power(overlap.distance(a, b), overlap.EXPONENT)
+
+
+def ciou_of_loss(a, b):
+    return ciou(boxes.xyxy_to_cxcywh(a), boxes.xyxy_to_cxcywh(b))
+
+
 @pytest.mark.parametrize(
     "name, function",
     [
         ("iou", boxes.iou),
         ("giou", boxes.giou),
-        ("diou", partial(boxes.diou, beta=0.6)),  # Darknet's exponent
-        ("ciou", boxes.ciou),
+        ("diou", diou_of_nms),
+        ("ciou", ciou_of_loss),
     ],
 )
 def test_overlap_equals_darknet(oracle_dir: Path, name, function):

@@ -18,12 +18,10 @@ from zoo.nms.candidates import (
     detections,
     taken,
 )
-from zoo.nms.overlap import Suppresses, by_distance_iou, by_iou
+from zoo.nms.overlap import EXPONENT, Suppresses, by_distance_iou, by_iou
 
 #: Candidates that are drawn, and settled, at once.
 BLOCK = 96
-#: Of d²/c² in Darknet [box.c:box_diou].
-EXPONENT = 0.6
 
 
 def greedy(

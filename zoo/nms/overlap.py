@@ -11,6 +11,8 @@ from typing import Any
 
 from keras import ops
 
+#: Of d²/c² in Darknet [box.c:box_diou].
+EXPONENT = 0.6
 #: Whether a kept box suppresses another: (corners, corners, threshold) → bool.
 Suppresses = Callable[[Any, Any, float], Any]
 
@@ -42,7 +44,7 @@ def by_distance_iou(beta: float) -> Suppresses:
 
     def suppresses(a: Any, b: Any, threshold: float) -> Any:
         excess, gap = iou(a, b) - threshold, distance(a, b)
-        if beta == 0.6:
+        if beta == EXPONENT:
             # p^0.6 < x is p³ < x⁵, ten times as fast as a power. Down to x = 1e-7 both sides are
             # ordinary floats; Darknet's own rounding is as large.
             power = ops.square(ops.square(excess)) * excess

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from keras import ops
@@ -64,32 +63,15 @@ def giou(a: Any, b: Any) -> Any:
     return _ratio(intersection, union) - _ratio(enclosing - union, enclosing)
 
 
-def diou(a: Any, b: Any, *, beta: float = 1.0) -> Any:
-    """Distance IoU of paired xyxy boxes, IoU − (d²/c²)^beta, (…, 4) → (…) [diou, eq. 7].
+def diou(a: Any, b: Any) -> Any:
+    """Distance IoU of paired xyxy boxes, IoU − d²/c², (…, 4) → (…) [diou, eq. 7].
 
     d is the distance of the centres, c the diagonal of the enclosing box; both change with the
     aspect of the unit. Where c is 0 the IoU stands alone.
-
-    Args:
-        a: xyxy boxes.
-        b: xyxy boxes.
-        beta: 1 in the paper; 0.6, fixed, in Darknet's `diou` and `greedynms` [box.c:box_diou]; the
-            key `beta_nms` in its `diounms` [box.c:box_diounms].
     """
-    penalty = _centre_distance(a, b)
-    # At beta 1 a power would cost two transcendental functions for nothing.
-    return iou(a, b) - (penalty if beta == 1 else ops.power(penalty, beta))
-
-
-def ciou(a: Any, b: Any) -> Any:
-    """Complete IoU of paired xyxy boxes, DIoU − αv, (…, 4) → (…) [diou, eq. 10–11; box.c:box_ciou].
-
-    No number where a box has neither width nor height: its aspect is undefined, as in Darknet.
-    """
-    overlap = iou(a, b)
-    v = 4 / math.pi**2 * ops.square(_aspect_angle(a) - _aspect_angle(b))
-    alpha = v / (1 - overlap + v + ASPECT_EPSILON)
-    return overlap - _centre_distance(a, b) - alpha * v
+    centres = (a[..., 0:2] + a[..., 2:4] - b[..., 0:2] - b[..., 2:4]) / 2
+    diagonal = ops.sum(ops.square(_enclosing_sides(a, b)), axis=-1)
+    return iou(a, b) - _ratio(ops.sum(ops.square(centres), axis=-1), diagonal)
 
 
 def _intersection_and_union(a: Any, b: Any) -> tuple[Any, Any]:
@@ -100,21 +82,9 @@ def _intersection_and_union(a: Any, b: Any) -> tuple[Any, Any]:
     return intersection, _area(a) + _area(b) - intersection
 
 
-def _centre_distance(a: Any, b: Any) -> Any:
-    """Squared distance of the centres over the squared diagonal of the enclosing box."""
-    centres = (a[..., 0:2] + a[..., 2:4] - b[..., 0:2] - b[..., 2:4]) / 2
-    diagonal = ops.sum(ops.square(_enclosing_sides(a, b)), axis=-1)
-    return _ratio(ops.sum(ops.square(centres), axis=-1), diagonal)
-
-
 def _enclosing_sides(a: Any, b: Any) -> Any:
     low = ops.minimum(a[..., 0:2], b[..., 0:2])
     return ops.maximum(a[..., 2:4], b[..., 2:4]) - low
-
-
-def _aspect_angle(boxes: Any) -> Any:
-    sides = boxes[..., 2:4] - boxes[..., 0:2]
-    return ops.arctan(sides[..., 0] / sides[..., 1])
 
 
 def _area(boxes: Any) -> Any:
