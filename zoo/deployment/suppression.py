@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.nms.candidates import LARGEST, check_limits, check_numbers
-from zoo.nms.greedy import EXPONENT
-from zoo.nms.overlap import Suppresses, by_distance_iou, by_iou
+from zoo.nms.candidates import LARGEST, check_settings
+from zoo.nms.overlap import EXPONENT, Suppresses, by_distance_iou, by_iou
 from zoo.registry import NMS
 from zoo.signature import check_call
 
@@ -129,8 +128,7 @@ def _settings(cfg: Mapping[str, Any]) -> dict[str, Any]:
             f"nms max_per_class={settings['max_per_class']}: an exported model has no such limit; "
             "leave it null, or export with suppress=false"
         )
-    check_limits(**{key: settings[key] for key in ("max_candidates", "max_detections")})
-    check_numbers(**{key: settings[key] for key in ("score_threshold", "iou_threshold", "beta")})
+    check_settings(**settings)
     return settings
 
 

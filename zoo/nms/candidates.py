@@ -21,7 +21,7 @@ LARGEST = 1e30
 GROUP = 16
 DECAYS = ("gaussian", "linear")
 LIMITS = ("max_candidates", "max_detections", "max_per_class")
-NUMBERS = ("score_threshold", "iou_threshold", "sigma", "beta")
+NUMBERS = {"score_threshold": SHARE, "iou_threshold": SHARE, "sigma": POSITIVE, "beta": POSITIVE}
 SCORE, CLASS = 4, 5  # of a row
 
 
@@ -203,47 +203,19 @@ def check_settings(**settings: Any) -> None:
 
     Args:
         **settings: keywords of the NMS; those that every value of their type fits are not looked
-            at.
+            at, and neither are thresholds and factors that are tensors.
 
     Raises:
-        ZooError: as `check_limits`, `check_numbers` and `check_decay`.
+        ZooError: a limit is no whole number, or below 1; a threshold is not in [0, 1]; `sigma` or
+            `beta` is not positive and finite; `decay` is neither `"gaussian"` nor `"linear"`.
     """
-    check_limits(**{key: settings[key] for key in LIMITS if key in settings})
-    check_numbers(**{key: settings[key] for key in NUMBERS if key in settings})
-    if "decay" in settings:
-        check_decay(settings["decay"])
-
-
-def check_limits(**limits: int | None) -> None:
-    """Refuse limits that let nothing through.
-
-    Raises:
-        ZooError: one is no whole number, or below 1.
-    """
-    for key, value in limits.items():
-        if value is not None:
+    for key, value in settings.items():
+        if key == "decay" and value not in DECAYS:
+            raise ZooError(f"nms has no decay {value!r}; {nearest(value, DECAYS)}")
+        if key in LIMITS and value is not None:
             check_whole(f"nms {key}", value, least=1)
-
-
-def check_numbers(**numbers: Any) -> None:
-    """Refuse thresholds that are no share, and factors that are not above 0; tensors pass.
-
-    Raises:
-        ZooError: `…_threshold` is not in [0, 1], or another number not positive and finite.
-    """
-    for key, value in numbers.items():
-        if value is not None and not ops.is_tensor(value):
-            check_number(f"nms {key}", value, SHARE if key.endswith("_threshold") else POSITIVE)
-
-
-def check_decay(decay: str) -> None:
-    """Refuse a decay that neither soft nor matrix NMS has.
-
-    Raises:
-        ZooError: it is neither `"gaussian"` nor `"linear"`.
-    """
-    if decay not in DECAYS:
-        raise ZooError(f"nms has no decay {decay!r}; {nearest(decay, DECAYS)}")
+        if key in NUMBERS and value is not None and not ops.is_tensor(value):
+            check_number(f"nms {key}", value, NUMBERS[key])
 
 
 def top_k(values: Any, k: int) -> tuple[Any, Any]:
