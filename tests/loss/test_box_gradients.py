@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from zoo.loss.box_gradients import GRADIENTS
+from zoo.loss.box_gradients import BOX_GRADIENTS
 
 
 def gradient(kind, predicted, truth) -> np.ndarray:
     predicted, truth = (
         ops.convert_to_tensor(np.asarray(box, "float32")) for box in (predicted, truth)
     )
-    return ops.convert_to_numpy(GRADIENTS[kind](predicted, truth))
+    return ops.convert_to_numpy(BOX_GRADIENTS[kind](predicted, truth))
 
 
 def test_iou_gradient_by_hand():

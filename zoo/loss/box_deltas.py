@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from zoo.errors import ZooError, nearest
-from zoo.loss.box_gradients import GRADIENTS
+from zoo.loss.box_gradients import BOX_GRADIENTS
 
-LOSSES = ("mse", *GRADIENTS)
+LOSSES = ("mse", *BOX_GRADIENTS)
 
 
 class Boxes(NamedTuple):
@@ -24,17 +23,6 @@ class Boxes(NamedTuple):
     raw: Any
     cxcywh: Any
     anchors: Any
-
-
-def check(loss: str) -> str:
-    """The name of a box loss.
-
-    Raises:
-        ZooError: there is none of that name.
-    """
-    if loss not in LOSSES:
-        raise ZooError(f"no box loss {loss!r}; {nearest(loss, LOSSES)}")
-    return loss
 
 
 def box_deltas(
@@ -63,7 +51,7 @@ def box_deltas(
     # An exponential that underflowed would divide by zero below; Darknet takes the whole image.
     centre, size = predicted.cxcywh[..., 0:2], predicted.cxcywh[..., 2:4]
     size = ops.where(size == 0, 1.0, size)
-    gradient = GRADIENTS[loss](ops.concatenate([centre, size], axis=-1), truth)
+    gradient = BOX_GRADIENTS[loss](ops.concatenate([centre, size], axis=-1), truth)
     if not new_coords:
         # w = anchor · exp(tw): Darknet keeps the exponential of that slope and drops the anchor.
         # Of w = 4v² · anchor it drops all.

@@ -57,7 +57,7 @@ def ciou(predicted: Any, truth: Any) -> Any:
 
 
 #: The gradients by the name of their loss, Darknet's `iou_loss`.
-GRADIENTS = {"iou": iou, "giou": giou, "diou": diou, "ciou": ciou}
+BOX_GRADIENTS = {"iou": iou, "giou": giou, "diou": diou, "ciou": ciou}
 
 
 class _Pair:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from zoo.errors import ZooError
-from zoo.loss.box_deltas import check
+from zoo.errors import ZooError, nearest
+from zoo.loss.box_deltas import LOSSES
 from zoo.ops.levels import per_level
 from zoo.ranges import POSITIVE, SHARE, SMOOTHING, WEIGHT, check_number
 
@@ -57,7 +57,8 @@ def settings_by_level(head: Any, **given: Any) -> dict[str, Settings]:
         for level in head.masks
     }
     for of_level in settings.values():
-        check(of_level.box)
+        if of_level.box not in LOSSES:
+            raise ZooError(f"no box loss {of_level.box!r}; {nearest(of_level.box, LOSSES)}")
         for key, fits in RANGES.items():
             value = getattr(of_level, key)
             if value is not None or key != "max_delta":
