@@ -34,11 +34,7 @@ class Connected(keras.layers.Layer):
         self.dense = keras.layers.Dense(
             units, use_bias=not normalize, kernel_initializer=initializer, name="dense"
         )
-        self.normalization = (
-            BatchNormalization(momentum=0.99, epsilon=1e-5, name="normalization")
-            if normalize
-            else None
-        )
+        self.normalization = BatchNormalization(name="normalization") if normalize else None
         self.activation = LAYERS[activation]()
 
     def build(self, input_shape: tuple) -> None:

@@ -97,11 +97,7 @@ class ConvBN(keras.layers.Layer):
             data_format="channels_last",
             name="convolution",
         )
-        self.normalization = (
-            BatchNormalization(momentum=0.99, epsilon=1e-5, name="normalization")
-            if normalize
-            else None
-        )
+        self.normalization = BatchNormalization(name="normalization") if normalize else None
         self.activation = LAYERS[activation]()
 
     def build(self, input_shape: tuple) -> None:

@@ -24,8 +24,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
     to a layer whose features vary by 0.01, as a stem's do. After a thousand updates all agree.
 
     The batch is that of all devices that train together, on any backend and whatever
-    `synchronized` says.
+    `synchronized` says. Momentum and epsilon are Darknet's by default [batchnorm_layer.c].
     """
+
+    def __init__(self, *, momentum: float = 0.99, epsilon: float = 1e-5, **kwargs: Any):
+        super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """(batch, …, channels) → the same shape."""

@@ -112,9 +112,7 @@ def batchnorm(section: Section, plan: Plan) -> Layer:
     shape = plan.shape(plan.last)
 
     def draw(drawn: dict[int, Any], x: Any) -> Any:
-        drawn[section.index] = BatchNormalization(
-            momentum=0.99, epsilon=1e-5, name=name_of(section)
-        )
+        drawn[section.index] = BatchNormalization(name=name_of(section))
         return drawn[section.index](x)
 
     arrays = tuple(Array(role, (shape.channels,)) for role in _NORMALIZATION)
