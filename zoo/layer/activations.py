@@ -8,12 +8,9 @@ from zoo.layer import elementwise
 from zoo.layer.mish import Mish
 
 
-def leaky_relu(*, slope: float = 0.1) -> keras.Layer:
-    """The input where positive, else slope times it [activations.h:leaky].
-
-    Darknet's slope is 0.1; Keras' default is 0.3.
-    """
-    return keras.layers.LeakyReLU(negative_slope=slope)
+def leaky_relu() -> keras.Layer:
+    """The input where positive, else a tenth of it [activations.h:leaky]; in Keras 0.3 of it."""
+    return keras.layers.LeakyReLU(negative_slope=0.1)
 
 
 def linear() -> keras.Layer:
