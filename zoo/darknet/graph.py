@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from zoo.darknet.cfg import Cfg, Section
+from zoo.darknet.cfg import Cfg
 from zoo.darknet.plan import Layer, Plan, plan
 from zoo.layer.first import First
 
@@ -17,7 +17,7 @@ FIXED = {"connected"}
 
 
 @dataclass(frozen=True)
-class Network:
+class CfgGraph:
     """The graph of a cfg.
 
     Attributes:
@@ -35,19 +35,9 @@ class Network:
     keras_layers: dict[int, keras.Layer]
 
     @property
-    def sections(self) -> list[Section]:
-        """The sections after [net]; their place is Darknet's layer index."""
-        return self.plan.cfg.layers
-
-    @property
     def layers(self) -> list[Layer]:
         """By Darknet's index: `output` shape, `parameters`, `flops`, `sources`, `section`."""
         return self.plan.layers
-
-    @property
-    def layers_with_weights(self) -> list[keras.Layer]:
-        """The Keras layers in the order of a `.weights` file."""
-        return [self.keras_layers[layer.index] for layer in self.layers if layer.in_file]
 
     def with_all_weights(self, result: Any, layers: Iterable[int]) -> Any:
         """A tensor that keeps in a model what a `.weights` file has and `result` does not need.
@@ -74,12 +64,8 @@ class Network:
                 waiting += self.layers[index].sources
         return found
 
-    def model(self) -> keras.Model:
-        """A model of the images to every layer's output, in order."""
-        return keras.Model(self.input, self.outputs)
 
-
-def build_network(cfg: Cfg | str, image: Any = None) -> Network:
+def build_network(cfg: Cfg | str, image: Any = None) -> CfgGraph:
     """Draw every layer of a cfg.
 
     Args:
@@ -98,7 +84,7 @@ def build_network(cfg: Cfg | str, image: Any = None) -> Network:
     for layer in planned.layers:
         sources = [image if source < 0 else outputs[source] for source in layer.sources]
         outputs.append(layer.draw(drawn, *sources))
-    return Network(planned, image, outputs, drawn)
+    return CfgGraph(planned, image, outputs, drawn)
 
 
 def fresh_input(planned: Plan) -> Any:
