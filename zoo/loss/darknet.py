@@ -81,12 +81,9 @@ def _assigned(level: Level, pairs: Assignment, settings: Settings) -> Assigned:
     weights = _class_weight(level.truth.classes, settings, level.num_classes)
     truths = level.truth.boxes[:, :, None]
     boxes = _boxes(level, level.predicted_at(pairs), truths, settings, weights[:, :, None])
-    labels = ops.one_hot(level.truth.classes, level.num_classes, dtype="float32")
-    hits = ops.concatenate([ops.ones_like(labels[..., :1]), labels], axis=-1)[:, :, None]
     chosen = pairs.chosen[..., None]
-    sums = level.add_up(
-        pairs, ops.concatenate([ops.where(chosen, boxes, 0.0), ops.where(chosen, hits, 0.0)], -1)
-    )
+    values = [ops.where(chosen, value, 0.0) for value in (boxes, level.hits())]
+    sums = level.add_up(pairs, ops.concatenate(values, axis=-1))
     first, last = first_and_last(level, pairs) if order_shows(settings) else (None, None)
     return Assigned(sums[..., 0:4], sums[..., 5:], sums[..., 4] > 0, first, last)
 

@@ -20,12 +20,10 @@ def exact_parts(level: Level, pairs: Assignment, settings: Settings) -> dict[str
     Objectness and classes: cross-entropy. A prediction without truth that overlaps one by more
     than `ignore_threshold` is spared, whatever class it recognises.
     """
-    labels = ops.one_hot(level.truth.classes, level.num_classes, dtype="float32")
-    weights = class_weights(settings, level.num_classes)
-    of_pair = ops.sum(labels * weights, axis=-1)[:, :, None]
+    hits, weights = level.hits(), class_weights(settings, level.num_classes)
+    of_pair = ops.sum(hits[..., 1:] * weights, axis=-1)
     overlap, box = _boxes(level, pairs, settings)
     box = ops.sum(ops.where(pairs.chosen, of_pair * box, 0.0), axis=(1, 2))
-    hits = ops.concatenate([ops.ones_like(labels[..., :1]), labels], axis=-1)[:, :, None]
     sums = level.add_up(pairs, ops.where(pairs.chosen[..., None], hits, 0.0))
     positive, targets = sums[..., 0] > 0, ops.minimum(sums[..., 1:], 1.0)
     objectness = _objectness(level, pairs, positive, overlap, settings)
@@ -40,11 +38,7 @@ def exact_parts(level: Level, pairs: Assignment, settings: Settings) -> dict[str
 
 def _boxes(level: Level, pairs: Assignment, settings: Settings) -> tuple[Any, Any]:
     """Overlap of each pair, no gradient, and its box loss, (batch, n, anchors)."""
-    chosen = pairs.chosen[..., None]
-    # What is not chosen may hold anything; an ordinary box keeps its gradient a number.
-    unit = ops.convert_to_tensor([0.5, 0.5, 0.5, 0.5], dtype="float32")
-    predicted = ops.where(chosen, level.at(pairs, level.boxes), unit)
-    truth = ops.where(chosen, level.truth.boxes[:, :, None], unit)
+    predicted, truth = level.boxes_of(pairs)
     overlap = ops.stop_gradient(OVERLAPS["iou"](predicted, truth))
     if settings.box != "mse":
         return overlap, 1 - OVERLAPS[settings.box](predicted, truth)
@@ -60,11 +54,7 @@ def _objectness(
     target = ops.cast(positive, "float32")
     if settings.objectness_smooth:
         # The best overlap of a prediction with the truths that are its own.
-        nothing = ops.zeros_like(ops.reshape(level.objectness, (-1,)))
-        values = ops.reshape(ops.where(pairs.chosen, overlap, 0.0), (-1,))
-        slots = ops.reshape(pairs.slot, (-1, 1))
-        best = ops.scatter_update(nothing, slots, values, reduction="max")
-        target = ops.stop_gradient(ops.reshape(best, level.shape))
+        target = level.largest(pairs, overlap)
     nearest, _ = level.nearest_truth()
     spared = ops.logical_and(nearest > settings.ignore_threshold, ops.logical_not(positive))
     return ops.where(spared, 0.0, cross_entropy(level, level.raw[..., 4], target))

@@ -72,6 +72,32 @@ class Level(NamedTuple):
         sums = ops.scatter_update(zeros, slots, values, reduction="add")
         return ops.reshape(sums, (*self.shape, entries))
 
+    def largest(self, pairs: Assignment, values: Any) -> Any:
+        """The largest of 0 and the `values` of a prediction's chosen pairs, no gradient.
+
+        (batch, n, ·) → (batch, h, w, anchors).
+        """
+        nothing = ops.zeros_like(ops.reshape(self.objectness, (-1,)))
+        slots = ops.reshape(pairs.slot, (-1, 1))
+        values = ops.stop_gradient(ops.reshape(ops.where(pairs.chosen, values, 0.0), (-1,)))
+        best = ops.scatter_update(nothing, slots, values, reduction="max")
+        return ops.reshape(best, self.shape)
+
+    def boxes_of(self, pairs: Assignment) -> tuple[Any, Any]:
+        """Predicted box and truth of every pair, cxcywh, (batch, n, ·, 4) each.
+
+        What is not chosen may hold anything: an ordinary box keeps its gradient a number.
+        """
+        chosen = pairs.chosen[..., None]
+        unit = ops.convert_to_tensor([0.5, 0.5, 0.5, 0.5], dtype="float32")
+        predicted = ops.where(chosen, self.at(pairs, self.boxes), unit)
+        return predicted, ops.where(chosen, self.truth.boxes[:, :, None], unit)
+
+    def hits(self) -> Any:
+        """A one, and the one-hot class, of each truth, to add up; float32 (batch, n, 1, 1 + C)."""
+        labels = ops.one_hot(self.truth.classes, self.num_classes, dtype="float32")
+        return ops.concatenate([ops.ones_like(labels[..., :1]), labels], axis=-1)[:, :, None]
+
     def nearest_truth(self) -> tuple[Any, Any]:
         """The largest IoU of each prediction with a truth, and that truth's row.
 

@@ -106,13 +106,8 @@ class ScaledLoss:
         weight = ops.cast(pairs.chosen, "float32")
         # A mean over the pairs of the batch, times the batch, spread over the images.
         weight *= batch / ops.maximum(ops.sum(weight), 1.0)
-        # What is not chosen may hold anything; an ordinary box keeps its gradient a number.
-        unit = ops.convert_to_tensor([0.5, 0.5, 0.5, 0.5], dtype="float32")
-        chosen = pairs.chosen[..., None]
-        truth = ops.where(chosen, level.truth.boxes[:, :, None], unit)
-        predicted = ops.where(chosen, level.at(pairs, level.boxes), unit)
-        overlap = ciou(predicted, truth)
-        target = self._objectness_target(level, pairs, overlap)
+        overlap = ciou(*level.boxes_of(pairs))
+        target = level.largest(pairs, overlap)
         objectness = cross_entropy(level, level.raw[..., 4], target)
         cells = ops.cast(ops.size(objectness), "float32") / batch
         labels = ops.one_hot(level.truth.classes, level.num_classes, dtype="float32")
@@ -123,14 +118,6 @@ class ScaledLoss:
             "objectness": balance * per_image(objectness[..., None]) / cells,
             "class": ops.sum(weight * ops.mean(classes, axis=-1), axis=(1, 2)),
         }
-
-    def _objectness_target(self, level: Level, pairs: Assignment, overlap: Any) -> Any:
-        values = ops.stop_gradient(ops.where(pairs.chosen, overlap, 0.0))
-        nothing = ops.zeros_like(ops.reshape(level.objectness, (-1,)))
-        slots = ops.reshape(pairs.slot, (-1, 1))
-        # The largest of these and 0: an overlap may be less.
-        best = ops.scatter_update(nothing, slots, ops.reshape(values, (-1,)), reduction="max")
-        return ops.stop_gradient(ops.reshape(best, level.shape))
 
 
 def assign_by_ratio(level: Level, *, ratio: float) -> Assignment:
