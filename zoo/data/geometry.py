@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -105,18 +105,18 @@ def resize(
     (h, w), (height, width) = original or image.shape[:2], size_hw
     if interpolation == "linear" and original is None:
         image = averaged(image, reduction_for((h, w), (height, width)))
+    geometry = geometry_of((h, w), size_hw, mode=mode)
     if mode == "stretch":
-        return scaled(image, height, width), Geometry(width / w, height / h, 0.0, 0.0, (h, w))
+        return scaled(image, height, width), geometry
     inner_h, inner_w = _fit(h, w, height, width)
-    top, left = (height - inner_h) // 2, (width - inner_w) // 2
+    top, left = int(geometry.pad_y), int(geometry.pad_x)
     canvas = np.full((height, width, 3), GREY, np.float32)
     canvas[top : top + inner_h, left : left + inner_w] = scaled(image, inner_h, inner_w)
     if interpolation == "darknet":
         # Darknet pastes at whole pixels but takes halves when it maps boxes back; so do we.
         pad_x, pad_y = (width - inner_w) / 2, (height - inner_h) / 2
-    else:
-        pad_x, pad_y = float(left), float(top)
-    return canvas, Geometry(inner_w / w, inner_h / h, pad_x, pad_y, (h, w))
+        geometry = replace(geometry, pad_x=pad_x, pad_y=pad_y)
+    return canvas, geometry
 
 
 def geometry_of(shape_hw: Sequence[int], size_hw: Sequence[int], *, mode: str) -> Geometry:
