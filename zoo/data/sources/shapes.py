@@ -8,10 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from zoo.data.sample import Labels, fingerprint
+from zoo.data.sources import SPLITS
 from zoo.data.sources.drawing import OUTLINES, Scene, arrange, paint
 from zoo.errors import ZooError, nearest
-
-SPLITS = ("train", "val", "test")
 
 
 class Shapes:

@@ -13,6 +13,7 @@ import yaml
 
 from zoo.data.image import image_size
 from zoo.data.lint import Annotation, Lint
+from zoo.data.sources import SPLITS
 from zoo.data.sources.files import (
     ImageFiles,
     Record,
@@ -126,9 +127,7 @@ def _beside(base: Path, path: str) -> Path:
 def _images(described: _Description, split: str, lint: Lint) -> list[Path]:
     entry = described.splits.get(split)
     if not entry:
-        known = nearest(
-            split, (key for key in ("train", "val", "test") if described.splits.get(key))
-        )
+        known = nearest(split, (key for key in SPLITS if described.splits.get(key)))
         raise ZooError(f"no split {split!r} in {described.file}; {known}")
     paths = [str(path) for path in (entry if isinstance(entry, list) else [entry])]
     images = [image for path in paths for image in _listed(described, split, path, lint)]
