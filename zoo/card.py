@@ -9,7 +9,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from zoo.config import command, plain
-from zoo.errors import ZooError, check_whole
+from zoo.errors import ZooError
+from zoo.ranges import check_whole
 
 
 @command("card")

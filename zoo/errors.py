@@ -1,11 +1,9 @@
-"""The one error a user meets, the nearest right spelling of a name, and a check of numbers."""
+"""The one error a user meets, and the nearest right spelling of a name."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from numbers import Integral
-from typing import Any
 
 
 class ZooError(ValueError):
@@ -30,14 +28,3 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {' or '.join(close)}?"
     return f"there are: {', '.join(known)}" if known else "there are none"
-
-
-def check_whole(key: str, value: Any, *, least: int) -> None:
-    """Refuse what is no whole number, or is too small.
-
-    Raises:
-        ZooError: names the key, its value and what fits.
-    """
-    # True is no number here, though Python has it as 1.
-    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
-        raise ZooError(f"{key}={value}: must be a whole number, at least {least}")

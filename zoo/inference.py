@@ -17,7 +17,8 @@ from zoo.data import geometry as geometries
 from zoo.data.geometry import Geometry
 from zoo.data.image import SUFFIXES, read_for
 from zoo.detections import detections
-from zoo.errors import ZooError, check_whole
+from zoo.errors import ZooError
+from zoo.ranges import check_whole
 
 if TYPE_CHECKING:
     import supervision as sv

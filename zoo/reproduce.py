@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from rich.table import Table
 
 from zoo.config import command, override, plain
-from zoo.errors import ZooError, check_whole
+from zoo.errors import ZooError
 from zoo.evaluation.report import plain_console
 
 VERSION = 1
@@ -53,7 +53,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     Raises:
         ZooError: names the key, its value and what fits.
     """
-    from zoo.ranges import WEIGHT, check_number
+    from zoo.ranges import WEIGHT, check_number, check_whole
     from zoo.training.settings import check_seed
 
     check_whole("seeds", settings["seeds"], least=1)

@@ -8,10 +8,11 @@ from typing import Any
 import keras
 
 from zoo.backbone.stages import check_stages, check_stem
-from zoo.errors import ZooError, check_whole, nearest
+from zoo.errors import ZooError, nearest
 from zoo.layer.convolution import conv
 from zoo.layer.residual import residual, residual_stage
 from zoo.ops.levels import stride
+from zoo.ranges import check_whole
 
 FIRST_STAGES = ("csp", "residual")
 

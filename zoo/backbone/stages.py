@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zoo.errors import ZooError, check_whole
+from zoo.errors import ZooError
+from zoo.ranges import check_whole
 
 
 def check_stages(

@@ -14,7 +14,8 @@ from zoo.data.geometry import Geometry, resize
 from zoo.data.image import reduction_for
 from zoo.data.sample import Source, pixels_of
 from zoo.data.training import TrainingSamples, stacked
-from zoo.errors import ZooError, check_whole
+from zoo.errors import ZooError
+from zoo.ranges import check_whole
 
 ENDLESS = 2**62  # samples
 THREADS = min(8, os.cpu_count() or 1)

@@ -15,8 +15,9 @@ from zoo.data.image import reduction_for
 from zoo.data.sample import Source
 from zoo.data.transforms.chain import Chain
 from zoo.data.transforms.example import Example, scale
-from zoo.errors import ZooError, check_whole, nearest
+from zoo.errors import ZooError, nearest
 from zoo.ops.levels import stride
+from zoo.ranges import check_whole
 
 #: Class of the rows that fill up a batch's ground truth.
 PADDING = -1

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import ZooError, check_whole
+from zoo.errors import ZooError
 from zoo.format.contract import CALIBRATED
 from zoo.inference import pictures, prepared
+from zoo.ranges import check_whole
 
 #: Pictures that are taken unless somebody says otherwise: more change the ranges little.
 PICTURES = 200

@@ -12,8 +12,9 @@ from zoo.deployment.calibration import Calibration, checked
 from zoo.deployment.fold import fold
 from zoo.deployment.graph import check_backend, trace
 from zoo.detector import Detector
-from zoo.errors import ZooError, check_whole, nearest
+from zoo.errors import ZooError, nearest
 from zoo.format.contract import check_precision
+from zoo.ranges import check_whole
 from zoo.registry import FORMATS, NMS
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo.errors import ZooError, check_whole
+from zoo.errors import ZooError
 from zoo.layer.convolution import ConvBN
 from zoo.ops.levels import per_level, stride
-from zoo.ranges import FACTOR, POSITIVE, PROBABILITY, check_number, is_in
+from zoo.ranges import FACTOR, POSITIVE, PROBABILITY, check_number, check_whole, is_in
 from zoo.registry import LAYERS
 
 

@@ -12,7 +12,7 @@ from zoo.loss.assignment import Assignment
 from zoo.loss.level import ENTRIES, Level, by_anchor, decode, per_image
 from zoo.loss.overlap import ciou, cross_entropy
 from zoo.ops.levels import per_level
-from zoo.ranges import ABOVE_ONE, POSITIVE, SMOOTHING, WEIGHT, check_number
+from zoo.ranges import ABOVE_ONE, BELOW_ONE, POSITIVE, WEIGHT, check_number
 
 #: Weight of the objectness of each level, the finest first, by their number.
 BALANCES = {3: (4.0, 1.0, 0.4), 4: (4.0, 1.0, 0.4, 0.1), 5: (4.0, 1.0, 0.5, 0.4, 0.1)}
@@ -63,7 +63,7 @@ class ScaledLoss:
         check_number("loss box_normalizer", box_normalizer, WEIGHT)
         check_number("loss objectness_normalizer", objectness_normalizer, WEIGHT)
         check_number("loss class_normalizer", class_normalizer, WEIGHT)
-        check_number("loss label_smoothing", label_smoothing, SMOOTHING)
+        check_number("loss label_smoothing", label_smoothing, BELOW_ONE)
         check_number("loss nominal_batch", nominal_batch, POSITIVE)
         self.head = head
         self.ratio = ratio

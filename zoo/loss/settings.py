@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from zoo.errors import ZooError, nearest
 from zoo.loss.box_deltas import LOSSES
 from zoo.ops.levels import per_level
-from zoo.ranges import POSITIVE, SHARE, SMOOTHING, WEIGHT, check_number
+from zoo.ranges import BELOW_ONE, POSITIVE, SHARE, WEIGHT, check_number
 
 #: What the numbers of `Settings` may be.
 RANGES = {
@@ -19,7 +19,7 @@ RANGES = {
     "objectness_normalizer": WEIGHT,
     "class_normalizer": WEIGHT,
     "max_delta": POSITIVE,
-    "label_smoothing": SMOOTHING,
+    "label_smoothing": BELOW_ONE,
 }
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import keras
 
-from zoo.errors import ZooError, check_whole
+from zoo.errors import ZooError
 from zoo.layer.convolution import conv
 from zoo.layer.spp import spp as spatial_pyramid
 from zoo.layer.stack import bottlenecks, upsample
 from zoo.ops.levels import coarsest_first
+from zoo.ranges import check_whole
 
 
 def fpn(

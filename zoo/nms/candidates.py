@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from zoo.errors import ZooError, check_whole, nearest
+from zoo.errors import ZooError, nearest
 from zoo.ops.compile import accelerated
-from zoo.ranges import POSITIVE, SHARE, check_number
+from zoo.ranges import POSITIVE, SHARE, check_number, check_whole
 
 Detections = dict[str, Any]
 

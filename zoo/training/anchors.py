@@ -21,8 +21,9 @@ from zoo.data.anchors import (
 )
 from zoo.data.sources import open_source
 from zoo.data.training import network_input
-from zoo.errors import ZooError, check_whole
+from zoo.errors import ZooError
 from zoo.evaluation.report import plain_console
+from zoo.ranges import check_whole
 
 #: More boxes than this tell nothing new; so many are drawn at random.
 ENOUGH_BOXES = 50_000

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.data.sample import Source
-from zoo.errors import ZooError, check_whole
+from zoo.errors import ZooError
+from zoo.ranges import check_whole
 
 #: AlexeyAB's advice for custom data counts iterations of that many images.
 BATCH = 64

@@ -17,10 +17,10 @@ from zoo.data.geometry import resized_sides
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
 from zoo.data.training import TrainingSamples, network_input, training_samples
-from zoo.errors import check_whole
 from zoo.evaluation.pictures import labelled, write_picture
 from zoo.evaluation.report import plain_console
 from zoo.files import replacing
+from zoo.ranges import check_whole
 from zoo.training.length import epochs
 
 COLUMNS, ROWS = 4, 3  # of a contact sheet

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zoo.errors import ZooError, check_whole, nearest
-from zoo.ranges import PROBABILITY, SHARE, SMOOTHING, check_number, is_in
+from zoo.errors import ZooError, nearest
+from zoo.ranges import BELOW_ONE, PROBABILITY, SHARE, check_number, check_whole, is_in
 
 #: Whole numbers, and the least of each.
 WHOLE = {
@@ -46,7 +46,7 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
     for key in SHARES:
         if values.get(key) is not None:
             check_number(key, values[key], SHARE)
-    check_number("label_smoothing", values.get("label_smoothing", 0), SMOOTHING)
+    check_number("label_smoothing", values.get("label_smoothing", 0), BELOW_ONE)
     decay = values.get("ema")
     if decay is not None and not is_in(decay, PROBABILITY):
         raise ZooError(f"ema={decay}: must be a number between 0 and 1, as 0.9998; null is none")

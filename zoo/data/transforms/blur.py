@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import cv2
 import numpy as np
 
 from zoo.data.transforms.example import Example
-from zoo.data.transforms.ranges import check_range
+from zoo.ranges import WEIGHT, check_number
 
 BACKGROUND_KERNEL = 17
 
@@ -25,7 +23,7 @@ def blur(example: Example, rng: np.random.Generator, *, kernel: int = 31) -> Exa
         rng: where chance comes from.
         kernel: side of the Gaussian's kernel, pixels; Darknet's `blur`.
     """
-    check_range(0, math.inf, kernel=kernel)
+    check_number("kernel", kernel, WEIGHT)
     kind = rng.integers(3)
     if kind == 0:
         return example

@@ -13,8 +13,8 @@ import numpy as np
 
 from zoo.data.geometry import geometry_of
 from zoo.data.transforms.example import Example
-from zoo.data.transforms.ranges import check_range
 from zoo.errors import ZooError, nearest
+from zoo.ranges import SHARE, check_number
 from zoo.registry import TRANSFORMS
 from zoo.signature import check_call
 
@@ -127,7 +127,7 @@ def _try(
     rng = np.random.default_rng(0)
     try:
         if "probability" in keywords:
-            check_range(0, 1, probability=keywords["probability"])
+            check_number("probability", keywords["probability"], SHARE)
         if "probability" in inspect.signature(part).parameters:
             given["probability"] = 1.0
         for _ in range(TRIALS):

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from zoo.data.transforms.example import Example
-from zoo.data.transforms.ranges import check_range
+from zoo.ranges import BYTE, SHARE, check_number
 
 LEVELS = np.arange(256)
 
@@ -35,7 +35,7 @@ def darknet_hsv(
             build with OpenCV, saturation and value are cut off before the way back to RGB. The hue
             is that of the floats, which wraps; OpenCV's, 179 levels a round, is cut off at 0.
     """
-    check_range(0, 1, hue=hue)
+    check_number("hue", hue, SHARE)
     turn = rng.uniform(-hue, hue)
     gains = _up_or_down(saturation, rng), _up_or_down(exposure, rng)
     if exact:
@@ -63,7 +63,8 @@ def hsv(
         saturation: share of the saturation.
         value: share of the value.
     """
-    check_range(0, 1, hue=hue, saturation=saturation, value=value)
+    for key, given in (("hue", hue), ("saturation", saturation), ("value", value)):
+        check_number(key, given, SHARE)
     gains = 1 + rng.uniform(-1, 1, 3) * (hue, saturation, value)
     hues = (LEVELS * gains[0] + 0.5) % 180
     tone = functools.partial(_scaled, hues=hues.astype(np.uint8), gains=(gains[1], gains[2]))
@@ -92,7 +93,7 @@ def noise(
         probability: how often.
         sigma: standard deviation, levels of 255; Darknet's `gaussian_noise`.
     """
-    check_range(0, 255, sigma=sigma)
+    check_number("sigma", sigma, BYTE)
     if rng.random() >= probability:
         return example
     example = example.clipped()

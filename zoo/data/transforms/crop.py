@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.data.transforms.example import Example, scale, shift
-from zoo.errors import ZooError
+from zoo.ranges import BELOW_ONE, check_number
 
 
 def darknet_crop(
@@ -68,8 +68,7 @@ def darknet_place(
         size: height and width of the network input.
         jitter: share of each side by which the aspect ratio changes, in [0, 1).
     """
-    if not 0 <= jitter < 1:
-        raise ZooError(f"jitter={jitter}: a share of a side, below 1")
+    check_number("jitter", jitter, BELOW_ONE)
     (h, w), (height, width) = example.size, size
     across, down = rng.uniform(-jitter, jitter, 2)
     aspect = (w * (1 + across)) / (h * (1 + down))

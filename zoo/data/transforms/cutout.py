@@ -6,7 +6,7 @@ import numpy as np
 
 from zoo.data.transforms.boxes import covered
 from zoo.data.transforms.example import GREY, Example
-from zoo.data.transforms.ranges import check_range
+from zoo.ranges import SHARE, check_number
 
 
 def cutout(
@@ -28,7 +28,7 @@ def cutout(
         largest: largest side of a hole, in sides of the image.
         max_cover: an object of which one hole covers a larger share is no object any more.
     """
-    check_range(0, 1, max_cover=max_cover)
+    check_number("max_cover", max_cover, SHARE)
     if rng.random() >= probability:
         return example
     example, (height, width) = example.clipped(), example.size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from zoo.data.transforms.example import Example, scale, shift
-from zoo.data.transforms.ranges import check_range
+from zoo.ranges import SHARE, check_number
 
 
 def flip(
@@ -21,7 +21,7 @@ def flip(
         probability: how often left and right change places.
         vertical: how often top and bottom do.
     """
-    check_range(0, 1, vertical=vertical)
+    check_number("vertical", vertical, SHARE)
     height, width = example.size
     if rng.random() < probability:
         example = example.warp(shift(width, 0) @ scale(-1, 1), (height, width), fill=example.fill)

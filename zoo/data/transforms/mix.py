@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.data.transforms.boxes import covered, pixels
 from zoo.data.transforms.example import Example, scale
-from zoo.errors import ZooError
+from zoo.ranges import check_whole
 
 
 def mixup(
@@ -71,8 +71,7 @@ def copy_paste(
         objects: how many at most.
         max_cover: largest share of any box that a pasted one may cover.
     """
-    if objects < 0:  # a slice would count from the end
-        raise ZooError(f"objects={objects}: a number of objects, 0 for none")
+    check_whole("objects", objects, least=0)  # of less a slice would count from the end
     if rng.random() >= probability:
         return example
     example, other = example.clipped(), draw().clipped()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.data.transforms.example import GREY, Example, shift
-from zoo.errors import ZooError
+from zoo.ranges import SHARE, check_number
 
 
 def perspective(
@@ -46,8 +46,7 @@ def perspective(
         min_share: see above.
         max_aspect: see above.
     """
-    if scale > 1:
-        raise ZooError(f"scale={scale}: a factor of 1 ± that would be negative")
+    check_number("scale", scale, SHARE)
     height, width = size
     angle = math.radians(rng.uniform(-degrees, degrees))
     factor = rng.uniform(1 - scale, 1 + scale)

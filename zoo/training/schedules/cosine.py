@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo.errors import ZooError
+from zoo.ranges import POSITIVE, check_number
 from zoo.training.schedules.policy import Policy
 
 
@@ -54,8 +54,7 @@ class Restarts(Policy):
         """Refuse what means nothing."""
         super().__post_init__()
         for key in ("cycle", "factor"):
-            if getattr(self, key) <= 0:
-                raise ZooError(f"schedule.{key}={getattr(self, key)} must be above 0")
+            check_number(f"schedule.{key}", getattr(self, key), POSITIVE)
 
     def share(self, n: Any) -> Any:
         """1 at the start of a cycle, `minimum` over the rate at its end."""

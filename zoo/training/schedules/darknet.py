@@ -14,6 +14,7 @@ import keras
 from keras import ops
 
 from zoo.errors import ZooError
+from zoo.ranges import POSITIVE, check_number
 from zoo.training.schedules.policy import Policy
 
 
@@ -77,8 +78,7 @@ class Step(Policy):
     def __post_init__(self) -> None:
         """Refuse what means nothing."""
         super().__post_init__()
-        if self.step <= 0:
-            raise ZooError(f"schedule.step={self.step} must be above 0")
+        check_number("schedule.step", self.step, POSITIVE)
 
     def share(self, n: Any) -> Any:
         """The scale to the power of the falls so far."""

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo.errors import ZooError
+from zoo.ranges import WEIGHT, check_number
 
 
 @dataclasses.dataclass(eq=False)
@@ -34,8 +34,7 @@ class Policy(keras.optimizers.schedules.LearningRateSchedule):
 
     def __post_init__(self) -> None:
         """Refuse what means nothing."""
-        if self.burn_in < 0:
-            raise ZooError(f"schedule.burn_in={self.burn_in} must be at least 0")
+        check_number("schedule.burn_in", self.burn_in, WEIGHT)
 
     def __call__(self, step: Any) -> Any:
         """The rate of the update that `step` updates precede."""
