@@ -9,15 +9,13 @@ import keras
 from keras import ops
 
 from zoo.detector import backbone_of
-from zoo.errors import ZooError
-from zoo.network import Trainable, check_truth, ones_of
+from zoo.network import Trainable, WithoutBoxes
 from zoo.ops.images import in_unit_range
 from zoo.ops.levels import stride
-from zoo.ops.replicas import replicas
 
 
 @keras.saving.register_keras_serializable("zoo")
-class BackboneClassifier(Trainable):
+class BackboneClassifier(WithoutBoxes, Trainable):
     """Images (batch, height, width, 3), RGB, float in [0, 1] or uint8 → logits (batch, classes).
 
     The mean of the backbone's coarsest level, then one linear layer, as in darknet53.cfg and
@@ -32,6 +30,8 @@ class BackboneClassifier(Trainable):
     Raises:
         ZooError: the backbone, one of its keys or a size does not fit.
     """
+
+    instead = "start a detector from it with weights=RUN transfer=[backbone]"
 
     def __init__(
         self,
@@ -53,68 +53,24 @@ class BackboneClassifier(Trainable):
         self.stride = stride(coarsest)
         self.image_size = self.check_size(model["image_size"])
         self.resize = model.get("resize", "stretch")
-        self._loss_mean = keras.metrics.Mean(name="loss")
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Logits of images, float in [0, 1] or uint8."""
         return super().call(in_unit_range(inputs), training=training, mask=mask)
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Mean over the batch of the cross entropy, with the losses that layers add.
+    def loss_of_images(self, y: Any, y_pred: Any) -> Any:
+        """The cross entropy of each image, (batch,).
 
         Args:
-            x: the images; not used.
             y: as for a `Detector`: the class of an image is that of a box over all of it; of
                 several, as after a mosaic, each counts by its area.
             y_pred: logits.
-            sample_weight: None.
-            training: not used.
-
-        Raises:
-            ZooError: `y` is not as for a `Detector`, or there are weights of samples.
         """
-        check_truth(y, sample_weight)
         target = class_shares(y, len(self.class_names))
         labelled = ops.sum(target, axis=-1)
         smooth = (1 - self.label_smoothing) * target + self.label_smoothing / target.shape[-1]
         entropy = -ops.sum(smooth * ops.log_softmax(ops.cast(y_pred, "float32")), axis=-1)
-        total = entropy * labelled
-        for regularisation in self.losses:
-            total = total + ops.cast(regularisation, total.dtype)
-        self._loss_mean.update_state(total, ones_of(total))
-        # Of several replicas each sees its part; their shares add up.
-        return ops.mean(total) / replicas()
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """The loss, reset at each epoch."""
-        return [self._loss_mean]
-
-    def predictor(self, **limits: Any) -> keras.Model:
-        """Refuses: a classifier has no boxes.
-
-        Raises:
-            ZooError: always.
-        """
-        raise ZooError(
-            f"{self.name} is a classifier: it gives no boxes; start a detector from it with "
-            "weights=RUN transfer=[backbone]"
-        )
-
-    def detect(self, source: Any, **options: Any) -> Any:
-        """Refuses, as `predictor`.
-
-        Raises:
-            ZooError: always.
-        """
-        return self.predictor()
+        return entropy * labelled
 
     def get_config(self) -> dict[str, Any]:
         """Keyword arguments that make this model again."""

@@ -11,13 +11,13 @@ import keras
 from zoo import building
 from zoo.errors import ZooError
 from zoo.layer.convolution import folded
-from zoo.network import Network, Trainable, check_truth, ones_of
+from zoo.network import Network, Trainable, ones_of
 from zoo.nms.candidates import check_settings
 from zoo.ops.boxes import within
 from zoo.ops.compile import xla
 from zoo.ops.images import in_unit_range
 from zoo.ops.levels import stride
-from zoo.ops.replicas import replicas, whole_batch
+from zoo.ops.replicas import whole_batch
 from zoo.registry import BACKBONES, HEADS, NECKS, NMS
 from zoo.signature import check_call
 
@@ -77,7 +77,6 @@ class Detector(Trainable):
             part: keras.metrics.Mean(name=f"{part}_loss")
             for part in getattr(self._loss_of, "parts", LOSS_PARTS)
         }
-        self._loss_mean = keras.metrics.Mean(name="loss")
         self._predictors: dict[str, keras.Model] = {}
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
@@ -96,31 +95,19 @@ class Detector(Trainable):
 
     # === Training ===
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Mean over the batch of the loss of each image, compiled with XLA.
+    def loss_of_images(self, y: Any, y_pred: Any) -> Any:
+        """The loss of each image, (batch,), compiled with XLA.
 
         Means within a loss may go over the whole batch, so each of several replicas computes all
-        of it, and returns a share: they add up to that mean.
+        of it.
 
         Args:
-            x: the images; not used.
-            y: `{"boxes": (batch, n, 4) xyxy in input pixels, "classes": (batch, n), −1 = padding}`.
+            y: boxes and classes of the images.
             y_pred: raw predictions.
-            sample_weight: None.
-            training: not used.
 
         Raises:
-            ZooError: the config has no loss, it gives other parts than it says, `y` is not of this
-                form, or there are weights of samples.
+            ZooError: the config has no loss, or it gives other parts than it says.
         """
-        check_truth(y, sample_weight)
         if self._loss_of is None:
             raise ZooError(
                 f"model {self.name!r} has no loss in its config; add `loss: {{name: …}}`"
@@ -130,10 +117,7 @@ class Detector(Trainable):
         total, parts = self._compiled_loss(whole_batch(y), whole_batch(y_pred))
         for part, values in parts.items():
             self._part_means[part].update_state(values, ones_of(values))
-        for regularisation in self.losses:
-            total = total + keras.ops.cast(regularisation, total.dtype)
-        self._loss_mean.update_state(total, ones_of(total))
-        return keras.ops.mean(total) / replicas()
+        return total
 
     def _total_and_parts(self, truth: Any, predictions: Any) -> tuple[Any, dict[str, Any]]:
         """The loss of each image, and its parts.
@@ -163,7 +147,7 @@ class Detector(Trainable):
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """The loss and its parts, reset at each epoch."""
-        return [self._loss_mean, *self._part_means.values()]
+        return [*super().metrics, *self._part_means.values()]
 
     # === Prediction ===
 

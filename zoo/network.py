@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.errors import ZooError
 from zoo.ops.compile import xla
+from zoo.ops.replicas import replicas
 
 #: Arguments of Keras' `compile` for which the model itself stands in.
 OF_ITS_OWN = ("loss", "loss_weights", "metrics", "weighted_metrics")
@@ -74,6 +75,53 @@ class Trainable(Network):
 
     stride: int
 
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._loss_mean = keras.metrics.Mean(name="loss")
+
+    def loss_of_images(self, y: Any, y_pred: Any) -> Any:
+        """The loss of each image, (batch,), which a subclass has.
+
+        Args:
+            y: ground truth that `check_truth` has passed.
+            y_pred: what the model gives.
+        """
+        raise NotImplementedError
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Mean over the batch of the loss of each image, with the losses that layers add.
+
+        Args:
+            x: the images; not used.
+            y: `{"boxes": (batch, n, 4) xyxy in input pixels, "classes": (batch, n), −1 = padding}`.
+            y_pred: what the model gives.
+            sample_weight: None.
+            training: not used.
+
+        Raises:
+            ZooError: `y` is not of this form, there are weights of samples, or as
+                `loss_of_images`.
+        """
+        check_truth(y, sample_weight)
+        total = self.loss_of_images(y, y_pred)
+        for regularisation in self.losses:
+            total = total + keras.ops.cast(regularisation, total.dtype)
+        self._loss_mean.update_state(total, ones_of(total))
+        # Each of several replicas returns a share; they add up to the mean.
+        return keras.ops.mean(total) / replicas()
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The loss, reset at each epoch."""
+        return [self._loss_mean]
+
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -134,6 +182,32 @@ class Trainable(Network):
                 f"for {self.name}"
             )
         return int(sides[0]), int(sides[1])
+
+
+class WithoutBoxes(Network):
+    """A classifier: it refuses to detect.
+
+    Attributes:
+        instead: what its user may do, the end of a sentence.
+    """
+
+    instead: str
+
+    def predictor(self, **limits: Any) -> keras.Model:
+        """Refuses: a classifier has no boxes.
+
+        Raises:
+            ZooError: always.
+        """
+        raise ZooError(f"{self.name} is a classifier: it gives no boxes; {self.instead}")
+
+    def detect(self, source: Any, **options: Any) -> Any:
+        """Refuses, as `predictor`.
+
+        Raises:
+            ZooError: always.
+        """
+        return self.predictor()
 
 
 def check_truth(y: Any, sample_weight: Any = None) -> None:

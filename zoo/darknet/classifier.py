@@ -10,11 +10,11 @@ import keras
 from zoo.darknet.graph import build_network, fresh_input
 from zoo.darknet.plan import plan
 from zoo.errors import ZooError
-from zoo.network import Network
+from zoo.network import WithoutBoxes
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Classifier(Network):
+class Classifier(WithoutBoxes):
     """Images, float (batch, height, width, channels) in [0, 1], RGB → the last layer's output.
 
     That is (batch, classes), probabilities where the cfg ends in [softmax]; or a feature map, if it
@@ -27,6 +27,8 @@ class Classifier(Network):
     Raises:
         ZooError: the cfg is not supported, or the names do not fit it.
     """
+
+    instead = "call it on images"
 
     def __init__(self, model: Mapping[str, Any], class_names: Sequence[str], **kwargs: Any):
         text = model["backbone"]["text"]
@@ -44,18 +46,6 @@ class Classifier(Network):
         self.cfg = dict(model)
         self.class_names = list(class_names)
         self.image_size = tuple(planned.image[:2])
-
-    def predictor(self, **limits: Any) -> keras.Model:
-        """Refuses: a classifier has no boxes.
-
-        Raises:
-            ZooError: always.
-        """
-        raise ZooError(f"{self.name} is a classifier: it gives no boxes; call it on images")
-
-    def detect(self, source: Any, **options: Any) -> Any:
-        """Refuses, as `predictor`."""
-        return self.predictor()
 
     def get_config(self) -> dict[str, Any]:
         """The cfg and the class names, from which the model is built again."""
