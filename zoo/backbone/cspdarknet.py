@@ -14,7 +14,7 @@ from zoo.layer.residual import residual, residual_stage
 from zoo.ops.levels import stride
 from zoo.ranges import check_whole
 
-FIRST_STAGES = ("csp", "residual")
+FIRST_STAGES = ("csp", "residual", "wide")
 
 
 def cspdarknet53(
@@ -40,14 +40,10 @@ def cspdarknet53(
     """
     check_stages("cspdarknet53", "depths", depths, number=5, least=0)
     check_stem("cspdarknet53", stem)
-    pyramid = {}
-    x = conv(images, stem, 3, activation=activation, name="stem")
-    for stage, depth in enumerate(depths, start=1):
-        x = csp_stage(
-            x, stem * 2**stage, depth, wide=stage == 1, activation=activation, name=f"stage{stage}"
-        )
-        pyramid[f"P{stage}"] = x
-    return {level: pyramid[level] for level in ("P3", "P4", "P5")}
+    widths = [stem * 2**stage for stage in range(1, 6)]
+    return cspdarknet(
+        images, depths=depths, widths=widths, stem=stem, first_stage="wide", activation=activation
+    )
 
 
 def cspdarknet(
@@ -68,7 +64,8 @@ def cspdarknet(
         depths: residual blocks of each stage.
         widths: channels of each stage.
         stem: channels of the first convolution.
-        first_stage: `"residual"`, Darknet's stage without a bypass, or `"csp"` like the others.
+        first_stage: `"residual"`, Darknet's stage without a bypass; `"csp"` like the others; or
+            `"wide"`, whose branches keep its full width, as in `cspdarknet53`.
         first_hidden: channels inside the blocks of a residual first stage; by default half of its
             width.
         activation: name of a registered layer.
@@ -109,7 +106,8 @@ def cspdarknet(
                 x, width, depth, hidden=first_hidden, activation=activation, name=name
             )
         else:
-            x = csp_stage(x, width, depth, activation=activation, name=name)
+            wide = stage == 1 and first_stage == "wide"
+            x = csp_stage(x, width, depth, wide=wide, activation=activation, name=name)
         pyramid[f"P{stage}"] = x
     return {level: features for level, features in pyramid.items() if stride(level) >= 8}
 
