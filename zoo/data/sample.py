@@ -12,6 +12,9 @@ import numpy as np
 
 from zoo.data.image import averaged
 
+#: Sides of squares, pixels, between which COCO calls an object medium [cocoapi].
+MEDIUM = (32, 96)
+
 
 @dataclass(frozen=True)
 class Labels:

@@ -8,7 +8,7 @@ from typing import Any
 import hotcoco
 import numpy as np
 
-from zoo.data.sample import Source
+from zoo.data.sample import MEDIUM, Source
 from zoo.evaluation.coco import coco_evaluation, numbers_of
 from zoo.evaluation.darknet_map import SCORE, darknet_map, darknet_order
 from zoo.evaluation.run import Result
@@ -16,7 +16,7 @@ from zoo.evaluation.run import Result
 CONFIDENCES = np.arange(1, 100) / 100
 #: COCO's ranges of area [cocoapi, Params.setDetParams] in the order of its arrays, after `all`.
 SIZES = ("small", "medium", "large")
-LIMITS = (0, 32**2, 96**2, 1e10)  # pixels²
+LIMITS = (0, *(side**2 for side in MEDIUM), 1e10)  # pixels²
 CELLS = 12  # a side of the maps of label statistics
 
 

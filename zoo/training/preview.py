@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.data.geometry import resized_sides
-from zoo.data.sample import Source
+from zoo.data.sample import MEDIUM, Source
 from zoo.data.sources import open_source
 from zoo.data.training import TrainingSamples, network_input, training_samples
 from zoo.evaluation.pictures import labelled, write_picture
@@ -27,8 +27,6 @@ COLUMNS, ROWS = 4, 3  # of a contact sheet
 #: The longer side of a sample in `batches.png`, and the least one in a sheet, pixels.
 SIDE = 320
 SHARES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-#: Sides of squares, pixels, between which COCO calls an object medium [cocoapi].
-MEDIUM = (32, 96)
 
 
 def browse(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
