@@ -98,6 +98,8 @@ def second(good, bad):
                      "class_names='ab', no list of distinct", id="a word"),
         pytest.param({"category_ids": property(lambda self: [1], lambda *_: None)},
                      r"category_ids=\[1\], no list of one int", id="one id"),
+        pytest.param({"category_ids": property(lambda self: [1, 1], lambda *_: None)},
+                     r"category_ids=\[1, 1\], .* all different", id="one id twice"),
         pytest.param({"fingerprint": lambda self: "abc"},
                      "is a property, not a method", id="method"),
     ],

@@ -37,14 +37,15 @@ class Pets:
         return Labels.of(self.boxes[index], self.classes[index], crowd)
 
 
-def result(*rows):
+def result(*rows, ids=(17, 18, 19)):
     """Of detections (image, class, score, left, top, width, height)."""
     source = Pets()
+    source.category_ids = ids
     truth = ground_truth(source)
     found = [
         {
             "image_id": image,
-            "category_id": 17 + label,
+            "category_id": ids[label],
             "score": score,
             "bbox": list(map(float, box)),
         }
@@ -125,6 +126,12 @@ def test_sizes_and_labels(analysis):
     # (20, 20) of 200×100: column 1 of 12, row 2.
     assert labels["centres"][2][1] == 1
     assert labels["sides"][4][2] == 2  # 40 of 100 high, 40 of 200 wide
+
+
+def test_ids_may_fall(analysis):
+    turned = analyse(result(*ROWS, ids=(18, 19, 17)))
+    for key in ("metrics", "per_class", "curves", "confusion"):
+        assert turned[key] == analysis[key]
 
 
 def test_nothing_detected():

@@ -48,8 +48,8 @@ def _check(source: Any) -> None:
     names, ids = getattr(source, "class_names", None), getattr(source, "category_ids", None)
     if not _list_of(names, str) or not names or len(set(names)) < len(names):
         raise _Broken(f"has class_names={names!r}, no list of distinct texts")
-    if not _list_of(ids, int) or len(ids) != len(names):
-        raise _Broken(f"has category_ids={ids!r}, no list of one int a class")
+    if not _list_of(ids, int) or len(ids) != len(names) or len(set(ids)) < len(ids):
+        raise _Broken(f"has category_ids={ids!r}, no list of one int a class, all different")
     if len(source) < 1:
         raise _Broken("has no images")
     seen: set[int | str] = set()

@@ -38,6 +38,9 @@ def analyse(result: Result) -> dict[str, Any]:
     curves = _confidence_curves(status)
     best = int(np.argmax(curves["F1"]))
     confidence = float(CONFIDENCES[best])
+    # Hotcoco has the classes in the order of their ids.
+    ids = evaluation.params.cat_ids
+    places = [ids.index(category["id"]) for category in result.truth["categories"]]
     return {
         "images": len(result.source),
         "objects": int(status.counts.sum()),
@@ -45,10 +48,10 @@ def analyse(result: Result) -> dict[str, Any]:
         "cut": result.cut,
         "metrics": numbers_of(evaluation),
         "confidence": confidence,
-        "per_class": _per_class(evaluation, status, best),
+        "per_class": _per_class(evaluation, status, places, best),
         "sizes": _sizes(evaluation, result.truth),
-        "curves": {**_precision_curves(evaluation), **curves},
-        "confusion": _confusion(evaluation, confidence),
+        "curves": {**_precision_curves(evaluation, places), **curves},
+        "confusion": _confusion(evaluation, places, confidence),
         "errors": _errors(evaluation),
         "darknet": darknet_map(
             result.truth, darknet_order([row for row in result.found if row["score"] > SCORE])
@@ -121,7 +124,7 @@ def _confidence_curves(status: Status) -> dict[str, list[float]]:
     return {"confidence": CONFIDENCES.tolist(), **{key: _round(v) for key, v in curves.items()}}
 
 
-def _precision_curves(evaluation: hotcoco.COCOeval) -> dict[str, Any]:
+def _precision_curves(evaluation: hotcoco.COCOeval, places: Sequence[int]) -> dict[str, Any]:
     """Precision over recall, mean over classes, at two IoUs and on average; at 0.5 by class."""
     precision = _arrays(evaluation)[0][..., 0, -1]  # IoU, recall, class
     measured = precision[:, :, (precision > -1).any(axis=(0, 1))]
@@ -130,23 +133,25 @@ def _precision_curves(evaluation: hotcoco.COCOeval) -> dict[str, Any]:
     return {
         "recall": _round(np.linspace(0, 1, 101)),
         "precision": {key: _round(values) for key, values in by_iou.items()},
-        "precision_by_class": [_round(precision[0, :, k]) for k in range(precision.shape[2])],
+        "precision_by_class": [_round(precision[0, :, place]) for place in places],
     }
 
 
-def _per_class(evaluation: hotcoco.COCOeval, status: Status, best: int) -> list[dict[str, Any]]:
+def _per_class(
+    evaluation: hotcoco.COCOeval, status: Status, places: Sequence[int], best: int
+) -> list[dict[str, Any]]:
     precision, recall = _arrays(evaluation)
-    rows = []
-    for k, id in enumerate(evaluation.params.cat_ids):
-        rates = status.rates(k)[:, best] if status.counts[k] else np.full(3, -1.0)
+    ids, rows = evaluation.params.cat_ids, []
+    for label, place in enumerate(places):
+        rates = status.rates(label)[:, best] if status.counts[label] else np.full(3, -1.0)
         rows.append(
             {
-                "name": evaluation.coco_gt.load_cats([id])[0]["name"],
-                "objects": int(status.counts[k]),
-                "AP": _mean(precision[:, :, k, 0, -1]),
-                "AP50": _mean(precision[0, :, k, 0, -1]),
-                "AP75": _mean(precision[5, :, k, 0, -1]),
-                "AR100": _mean(recall[:, k, 0, -1]),
+                "name": evaluation.coco_gt.load_cats([ids[place]])[0]["name"],
+                "objects": int(status.counts[label]),
+                "AP": _mean(precision[:, :, place, 0, -1]),
+                "AP50": _mean(precision[0, :, place, 0, -1]),
+                "AP75": _mean(precision[5, :, place, 0, -1]),
+                "AR100": _mean(recall[:, place, 0, -1]),
                 **dict(zip(("P", "R", "F1"), _round(rates), strict=True)),
             }
         )
@@ -169,8 +174,12 @@ def _sizes(evaluation: hotcoco.COCOeval, truth: Mapping[str, Any]) -> list[dict[
     ]
 
 
-def _confusion(evaluation: hotcoco.COCOeval, confidence: float) -> dict[str, Any]:
+def _confusion(
+    evaluation: hotcoco.COCOeval, places: Sequence[int], confidence: float
+) -> dict[str, Any]:
     matrix = evaluation.confusion_matrix(iou_thr=0.5, min_score=confidence)["matrix"]
+    kinds = [*places, len(places)]  # the last is the background
+    matrix = matrix[np.ix_(kinds, kinds)]
     rows, columns = np.nonzero(matrix)
     cells = np.stack([rows, columns, matrix[rows, columns].astype(int)], axis=1)
     return {"confidence": confidence, "iou": 0.5, "cells": cells.tolist()}
