@@ -38,6 +38,28 @@ def pictures(*greys):
     return [np.full((10, 20, 3), grey, np.uint8) for grey in greys]
 
 
+@pytest.mark.parametrize("limits", [{}, {"score_threshold": 0.1}, {"iou_threshold": 1}])
+def test_what_nobody_asks_for_is_left_to_the_model(limits, monkeypatch):
+    detector, given = Brightness(), {}
+    monkeypatch.setattr(detector, "predictor", lambda **options: given.update(options) or detector)
+    list(detect(detector, pictures(51), **limits))
+    assert given == {"windowed": True, **limits}
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ({"score_threshold": 25}, "score_threshold=25: must be a number from 0 to 1"),
+        ({"iou_threshold": float("nan")}, "iou_threshold=nan: must be a number from 0 to 1"),
+        ({"resize": "squash"}, "no resize mode 'squash'"),
+        ({"interpolation": "cubic"}, "no resize interpolation 'cubic'"),
+    ],
+)
+def test_wrong_options_are_no_pictures_that_cannot_be_read(option, sentence):
+    with pytest.raises(ZooError, match=sentence):
+        list(detect(Brightness(), pictures(51), unreadable=pytest.fail, **option))
+
+
 @pytest.mark.parametrize(
     ("number", "batch_size", "rows"),
     [

@@ -40,17 +40,6 @@ class ExportedDetector:
         self.where = where
 
     @property
-    def score_threshold(self) -> float:
-        """Of the NMS inside."""
-        return float(self._nms["score_threshold"])
-
-    @property
-    def _nms(self) -> dict[str, Any]:
-        if self.metadata["nms"] is None:
-            raise ZooError(f"{self.where} was exported without NMS; export it with suppress=true")
-        return self.metadata["nms"]
-
-    @property
     def sha256(self) -> str:
         """Of the file; of OpenVINO's `.xml` and `.bin`; of a directory's files, sorted."""
         digest = hashlib.sha256()
@@ -81,9 +70,11 @@ class ExportedDetector:
         """The config of the NMS inside; a higher `score_threshold` may be asked for.
 
         Raises:
-            ZooError: a limit is not that of the file.
+            ZooError: there is none, or a limit is not that of the file.
         """
-        inside = self._nms
+        inside = self.metadata["nms"]
+        if inside is None:
+            raise ZooError(f"{self.where} was exported without NMS; export it with suppress=true")
         wrong = []
         for key, value in limits.items():
             if key == "score_threshold" and value < inside[key]:

@@ -18,7 +18,7 @@ from zoo.data.geometry import Geometry
 from zoo.data.image import SUFFIXES, read_for
 from zoo.detections import detections
 from zoo.errors import ZooError
-from zoo.ranges import check_whole
+from zoo.ranges import SHARE, check_number, check_whole
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -49,8 +49,8 @@ def detect(
     Args:
         detector: the model.
         source: a file, a folder, a glob pattern, an RGB uint8 array, or a list of these.
-        score_threshold: detections score more than this, in [0, 1]; by default 0.25, or what an
-            exported model has inside.
+        score_threshold: detections score more than this, in [0, 1]; by default the model's,
+            0.25 in ours.
         iou_threshold: overlap that suppresses, in [0, 1]; by default the model's.
         resize: `"stretch"` or `"letterbox"`; by default the model's.
         interpolation: `"linear"` (OpenCV) or `"darknet"` (corner-aligned, for exact parity).
@@ -65,15 +65,10 @@ def detect(
     Raises:
         ZooError: there is no such picture, it cannot be read, or an option is out of its range.
     """
-    if score_threshold is None:
-        score_threshold = getattr(detector, "score_threshold", 0.25)
-    limits: dict[str, Any] = {"score_threshold": score_threshold}
-    if iou_threshold is not None:
-        limits["iou_threshold"] = iou_threshold
+    thresholds = {"score_threshold": score_threshold, "iou_threshold": iou_threshold}
+    limits = {key: value for key, value in thresholds.items() if value is not None}
     for key, value in limits.items():
-        # NaN is in no range.
-        if not isinstance(value, int | float | np.floating) or not 0 <= value <= 1:
-            raise ZooError(f"{key}={value!r}: a number from 0 to 1, as 0.25")
+        check_number(key, value, SHARE)
     fixed = getattr(detector, "batch_size", None)  # an exported model's, which fills batches itself
     batch_size = batch_size if batch_size is not None else fixed or 1
     check_whole("batch_size", batch_size, least=1)

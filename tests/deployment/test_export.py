@@ -52,6 +52,7 @@ from pathlib import Path
 from zoo.deployment.exporting import export
 preset, folder, picture, options, formats = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]
 detector, options = zoo.load(preset), json.loads(options)
+detector.cfg["nms"]["score_threshold"] = 0.5  # the car scores 0.39
 for name in json.loads(formats):
     export(detector, folder / name, format=name, **options)
 keys = {"resize", "image_size", "score_threshold"} & set(options)
