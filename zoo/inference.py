@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import glob
 import os
 from collections import deque
@@ -13,8 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from zoo.data import geometry as geometries
-from zoo.data.geometry import Geometry
+from zoo.data.geometry import Geometry, check_resize, resize
 from zoo.data.image import SUFFIXES, read_for
 from zoo.detections import detections
 from zoo.errors import ZooError
@@ -74,9 +72,8 @@ def detect(
     check_whole("batch_size", batch_size, least=1)
     predictor = detector.predictor(windowed=True, **limits)
     size = detector.check_size(image_size) if image_size is not None else detector.image_size
-    resized = functools.partial(
-        geometries.resize, mode=resize or detector.resize, interpolation=interpolation
-    )
+    mode = resize or detector.resize
+    check_resize(mode, interpolation)
     found = pictures(source)
     chunks = [found[start : start + batch_size] for start in range(0, len(found), batch_size)]
 
@@ -86,13 +83,11 @@ def detect(
         inputs = []
         for name, picture in chunk:
             try:
-                image, original = _pixels(picture, size, interpolation)
+                inputs.append((name, *prepared(picture, size, mode, interpolation)))
             except ZooError as error:
                 if unreadable is None:
                     raise
                 unreadable(error)
-                continue
-            inputs.append((name, *resized(image, size, original=original)))
         return inputs
 
     rows = batch_size if fixed is None and len(chunks) > 1 else 1
@@ -146,18 +141,14 @@ def prepared(
         size: height and width of the network input.
         mode: `"stretch"` or `"letterbox"`.
         interpolation: as in `detect`.
+
+    Raises:
+        ZooError: the file cannot be read, or an unknown mode or interpolation.
     """
-    image, original = _pixels(picture, size, interpolation)
-    return geometries.resize(image, size, mode=mode, interpolation=interpolation, original=original)
-
-
-def _pixels(
-    picture: Path | np.ndarray, size: tuple[int, int], interpolation: str
-) -> tuple[np.ndarray, tuple[int, int] | None]:
-    """What `geometries.resize` takes: pixels, and height and width of a file's whole picture."""
     if isinstance(picture, np.ndarray):
-        return picture, None
-    return read_for(picture, size if interpolation == "linear" else None)
+        return resize(picture, size, mode=mode, interpolation=interpolation)
+    image, original = read_for(picture, size if interpolation == "linear" else None)
+    return resize(image, size, mode=mode, interpolation=interpolation, original=original)
 
 
 def to_detections(
