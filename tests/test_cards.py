@@ -1,5 +1,6 @@
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 
@@ -121,6 +122,24 @@ def test_what_was_trained_from_them_inherits_it(tmp_path):
     assert "yolov4-coco (from which" in warning
     (tmp_path / "a/config.yaml").write_text("weights: null")
     assert presets.not_clean(tmp_path / "b", presets.COCO_IDS) is None
+
+
+def test_a_published_file_is_known_by_its_content(mirror, tmp_path):
+    shutil.copy(mirror / "yolov4-tiny.weights", tmp_path / "mine.weights")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.yaml").write_text(f"weights: {tmp_path / 'mine.weights'}")
+    warning = presets.not_clean(tmp_path / "run", presets.COCO_IDS)
+    assert warning.startswith("Not a clean score: yolov4-tiny-coco (from which ")
+
+
+@pytest.mark.parametrize("weights", ["converted.keras", "exported.onnx", "gone"])
+def test_what_nothing_is_known_of_is_perhaps_not_clean(weights, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.yaml").write_text(f"weights: {tmp_path / weights}")
+    for preset in (tmp_path / weights, tmp_path / "run"):
+        warning = presets.not_clean(preset, presets.COCO_IDS)
+        assert f"Perhaps not a clean score: nothing says what {tmp_path / weights}" in warning
+        assert ("from which" in warning) == (preset == tmp_path / "run")
 
 
 def test_weights_of_an_unknown_format(monkeypatch):

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from zoo import config
 from zoo.backend import import_keras
 from zoo.data.sources import COCO_IDS
-from zoo.download import fetch
+from zoo.download import File, fetch
 from zoo.errors import ZooError, nearest
 
 if TYPE_CHECKING:
@@ -92,10 +92,11 @@ def not_clean(preset: str | Path, category_ids: Sequence[int]) -> str | None:
     """Why scores of these weights on this data set say too much, None if nothing speaks for it.
 
     Weights that may have been trained on COCO's validation images cannot be measured on COCO: the
-    labelled images of any split may be among them. What was trained from such weights inherits it.
+    labelled images of any split may be among them. What was trained from such weights inherits it;
+    so do weights of which nobody knows what they were trained from.
 
     Args:
-        preset: name of a card, a run directory or a file in one.
+        preset: name of a card, a run directory, a file in one, or another file of weights.
         category_ids: of the data set that the scores are from.
     """
     if list(category_ids) != COCO_IDS:
@@ -104,26 +105,31 @@ def not_clean(preset: str | Path, category_ids: Sequence[int]) -> str | None:
     weights = str(preset)
     while weights not in seen:
         seen.add(weights)
-        if weights in names():
-            trained = card(weights)["trained_on"]
+        through = "" if weights == str(preset) else f" (from which {preset} was trained)"
+        path = Path(weights)
+        if (name := _published(path)) is not None:
+            trained = card(name)["trained_on"]
             if not trained["overlap"]:
                 return None
-            through = "" if weights == str(preset) else f" (from which {preset} was trained)"
             return (
-                f"Not a clean score: {weights}{through} may have seen images of "
+                f"Not a clean score: {name}{through} may have seen images of "
                 f"{', '.join(trained['overlap'])}. {trained['note']}"
             )
-        weights = _initial_weights(Path(weights)) or weights
+        config_file = (path if path.is_dir() else path.parent) / "config.yaml"
+        if not config_file.is_file():
+            return f"Perhaps not a clean score: nothing says what {weights}{through} has seen."
+        found = OmegaConf.to_container(OmegaConf.load(config_file))
+        weights = (found.get("weights") if isinstance(found, dict) else None) or weights
     return None
 
 
-def _initial_weights(run: Path) -> str | None:
-    """What the weights of a run were trained from, as its config tells."""
-    file = (run if run.is_dir() else run.parent) / "config.yaml"
-    if not file.is_file():
-        return None
-    found = OmegaConf.to_container(OmegaConf.load(file))
-    return found.get("weights") if isinstance(found, dict) else None
+def _published(weights: Path) -> str | None:
+    """The preset that is called so, or whose file this is, whatever it is called."""
+    for name in names():
+        known = {key: card(name)["weights"][key] for key in ("filename", "size", "sha256")}
+        if name == str(weights) or (weights.is_file() and not File(**known).mismatch(weights)):
+            return name
+    return None
 
 
 def _check_fields(file: Path, found: Any, fields: set[str]) -> None:

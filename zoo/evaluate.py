@@ -50,8 +50,8 @@ def main(cfg: DictConfig) -> float:
         print(f"report: {write_report(directory)}")
         return shares["top1"]
     result = evaluate(detector, source, progress=True, **settings["evaluation"])
-    # An exported file says what it was made from.
-    origin = getattr(detector, "metadata", {}).get("preset", settings["preset"])
+    # An exported file says what it was made from, if that was said.
+    origin = getattr(detector, "metadata", {}).get("preset") or settings["preset"]
     warning = not_clean(origin, source.category_ids)
     scores = {**result.metrics, **({"warning": warning} if warning else {})}
     (directory / "metrics.json").write_text(json.dumps(scores, indent=2) + "\n")
