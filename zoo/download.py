@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
 from zoo.errors import ZooError
+from zoo.files import file_sha256
 
 TIMEOUT = 30  # seconds without a byte
 CHUNK = 1 << 20  # bytes
@@ -39,8 +39,7 @@ class File:
         """How the file at `path` differs, None where it is the one."""
         if (size := path.stat().st_size) != self.size:
             return f"has {size:,} bytes, not {self.size:,}"
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(path)
         return None if digest == self.sha256 else f"has sha256 {digest}, not {self.sha256}"
 
 

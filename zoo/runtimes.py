@@ -16,6 +16,7 @@ import zoo
 from zoo.cards import card, names, weights_file
 from zoo.download import alone, cache_directory
 from zoo.errors import ZooError, nearest
+from zoo.files import file_sha256
 from zoo.format.contract import CALIBRATED, check_precision, format_of
 from zoo.registry import FORMATS
 from zoo.runs import checkpoint
@@ -92,8 +93,7 @@ def _weights(preset: str) -> tuple[str, str]:
         weights_file(card(preset))
         return preset, card(preset)["weights"]["sha256"]
     path = checkpoint(Path(preset))
-    with path.open("rb") as file:
-        return str(path), hashlib.file_digest(file, "sha256").hexdigest()
+    return str(path), file_sha256(path)
 
 
 def _export(source: str, file: Path, settings: dict[str, Any]) -> None:

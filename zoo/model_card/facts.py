@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from zoo import cards, config
 from zoo.darknet.order import darknet_order
 from zoo.errors import ZooError
+from zoo.files import file_sha256
 from zoo.model_card.counting import count_flops
 from zoo.model_card.evidence import published, read_evidence
 from zoo.model_card.latency import read_latency
@@ -145,7 +145,7 @@ def _measured(path: Path, preset: str, card: Mapping[str, Any]) -> dict[str, Any
         "darknet_mAP": mean,
         "clean": evidence["warning"] is None,
         "file": file.name,
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "sha256": file_sha256(file),
         "evidence": evidence,
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 import os
@@ -17,6 +16,7 @@ import keras
 import numpy as np
 
 import zoo
+from zoo.files import file_sha256
 from zoo.verification.detections import DetectionRow
 from zoo.verification.layers import Row
 from zoo.verification.reference import DIFFERS, UNKNOWN
@@ -167,10 +167,6 @@ def versions() -> dict[str, str]:
 
 
 def file_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Name, SHA-256 and bytes of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-        size = file.tell()
-    return {"file": Path(path).name, "sha256": digest.hexdigest(), "bytes": size}
+    """Name, SHA-256 and bytes of a file."""
+    path = Path(path)
+    return {"file": path.name, "sha256": file_sha256(path), "bytes": path.stat().st_size}
