@@ -20,7 +20,6 @@ from zoo.errors import ZooError
 from zoo.training.checkpoint import FOLDER, load_newest
 from zoo.training.devices import Devices, devices_of
 from zoo.training.manifest import FILE, read_manifest
-from zoo.training.tracking.rank import cluster, rank
 
 HERE = Path(__file__).parent
 CONFIG = {"batch_size": 4, "precision": "float32"}
@@ -183,13 +182,19 @@ def test_another_process_writes_where_it_is_thrown_away(tmp_path):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TF_CONFIG is TensorFlow's")
-@pytest.mark.parametrize(
-    ("kind", "index", "expected"),
-    [("chief", 0, 0), ("worker", 0, 1), ("worker", 1, 2)],
-)
-def test_ranks_by_tf_config(kind, index, expected, monkeypatch):
-    jobs = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
-    task = {"type": kind, "index": index}
-    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": jobs, "task": task}))
-    assert rank() == expected
-    assert cluster() == ["a:1", "b:1", "c:1"]
+def test_several_hosts_of_tensorflow_are_refused(monkeypatch):
+    jobs = {"chief": ["a:1"], "worker": ["b:1"]}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": jobs, "task": {"type": "worker"}}))
+    with pytest.raises(
+        ZooError, match=r"TF_CONFIG of several processes: Keras .*KERAS_BACKEND=jax"
+    ):
+        devices_of({**CONFIG, "devices": "all"})
+    assert devices_of({**CONFIG, "devices": None}) == Devices()  # trains by itself
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TF_CONFIG is TensorFlow's")
+@pytest.mark.parametrize("value", ['{"cluster": {"worker": ["a:1"]}}', "{}", "no JSON", "[]"])
+def test_a_tf_config_of_one_process_is_none(monkeypatch, value):
+    monkeypatch.setenv("TF_CONFIG", value)
+    with pytest.raises(ZooError, match="devices=99, but there are"):
+        devices_of({**CONFIG, "devices": 99})

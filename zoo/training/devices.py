@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -17,7 +18,6 @@ import keras
 
 from zoo.errors import ZooError
 from zoo.training.manifest import FILE
-from zoo.training.tracking.rank import cluster, rank
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +32,9 @@ class Devices:
     Attributes:
         count: devices of all processes together.
         process: number of this process; process 0 alone writes the run directory.
-        processes: how many there are, each with as many devices.
+        processes: how many there are, each with as many devices; several on JAX alone.
         distribution: Keras' on JAX, for several devices.
-        strategy: TensorFlow's, for several devices.
+        strategy: TensorFlow's, for several devices of this process.
     """
 
     count: int = 1
@@ -130,7 +130,7 @@ def _on_jax(wanted: Any) -> Devices:
         return Devices()
     return Devices(
         count,
-        process=rank(),
+        process=jax.process_index(),
         processes=jax.process_count(),
         distribution=keras.distribution.DataParallel(
             devices=there[:count], auto_shard_dataset=False
@@ -141,22 +141,32 @@ def _on_jax(wanted: Any) -> Devices:
 def _on_tensorflow(wanted: Any, precision: str) -> Devices:
     import tensorflow as tf
 
-    processes = max(1, len(cluster()))
-    if processes > 1:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        count = _count(wanted, strategy.num_replicas_in_sync, processes=processes)
-    else:
-        there = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        count = _count(wanted, len(there), processes=1)
-        if count == 1:
-            return Devices()
-        strategy = tf.distribute.MirroredStrategy([device.name for device in there[:count]])
+    if _several_in_tf_config():
+        raise ZooError(
+            f"devices={wanted} with a TF_CONFIG of several processes: Keras cannot train across "
+            "processes on TensorFlow; unset TF_CONFIG, or set KERAS_BACKEND=jax and the variables "
+            "KERAS_DISTRIBUTION_JOB_ADDRESSES, …_NUM_PROCESSES and …_PROCESS_ID"
+        )
+    there = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    count = _count(wanted, len(there), processes=1)
+    if count == 1:
+        return Devices()
     if precision == "mixed_float16":
         raise ZooError(
             "precision=mixed_float16: loss scaling does not work on several devices with "
             "TensorFlow; set precision=mixed_bfloat16 or KERAS_BACKEND=jax"
         )
-    return Devices(count, process=rank(), processes=processes, strategy=strategy)
+    strategy = tf.distribute.MirroredStrategy([device.name for device in there[:count]])
+    return Devices(count, strategy=strategy)
+
+
+def _several_in_tf_config() -> bool:
+    """Whether TF_CONFIG tells of several processes, as keras-team/keras#20585 says Keras cannot."""
+    try:
+        jobs = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+        return sum(len(addresses) for addresses in jobs.values()) > 1
+    except (ValueError, AttributeError, TypeError):  # TensorFlow would not read it either
+        return False
 
 
 def _count(wanted: Any, there: int, *, processes: int) -> int:

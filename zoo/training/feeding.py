@@ -28,7 +28,7 @@ def fit_batches(
     waited for them.
     """
     devices = devices or Devices()
-    parts = devices.count // devices.processes if devices.strategy else 1
+    parts = devices.count if devices.strategy else 1
     batches = training_batches(
         samples,
         start=start,
