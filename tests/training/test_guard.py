@@ -9,11 +9,12 @@ from test_tracking import fit
 
 from zoo.errors import ZooError
 from zoo.registry import TRACKERS
+from zoo.training.devices import Devices
 from zoo.training.interruption import Interrupted
 from zoo.training.run import _tracked
 
 
-def tracked(part, tmp_path, **keys):
+def tracked(part, tmp_path, process=0, **keys):
     """The block of a run that `part` tracks."""
     record = SimpleNamespace(directory=tmp_path, manifest={"id": "abc"})
 
@@ -21,7 +22,7 @@ def tracked(part, tmp_path, **keys):
     def block():
         with (
             TRACKERS.temporarily("x", part),
-            _tracked({"tracker": {"name": "x", **keys}}, record) as found,
+            _tracked({"tracker": {"name": "x", **keys}}, record, Devices(process=process)) as found,
         ):
             yield found
 
@@ -52,6 +53,14 @@ def raising_when_built(*, directory, config, run_id):
 def raising_on_enter(*, directory, config, run_id):
     raise RuntimeError("no network")
     yield []
+
+
+def test_of_several_processes_the_first_one_has_the_tracker(tmp_path):
+    callback = keras.callbacks.Callback()
+    with tracked(giving([callback]), tmp_path) as found:
+        assert found == [callback]
+    with tracked(raising_when_built, tmp_path, process=1) as found:
+        assert found == []
 
 
 @pytest.mark.parametrize(

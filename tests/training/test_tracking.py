@@ -278,10 +278,3 @@ def test_without_a_network_it_goes_offline(tmp_path, monkeypatch):
     with tracker.weights_and_biases(directory=tmp_path, config={}, mode="online") as callbacks:
         assert callbacks == []
     assert modes == ["online", "offline"]
-
-
-def test_only_the_first_process_writes(tmp_path, monkeypatch):
-    monkeypatch.setattr(tracker, "rank", lambda: 1)
-    with tracker.weights_and_biases(directory=tmp_path, config={}, mode="offline") as callbacks:
-        assert callbacks == []
-    assert not (tmp_path / "wandb").exists()

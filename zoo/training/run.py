@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,7 @@ def _train(
     with (
         record.following(),
         interruption.listening(),
-        _tracked(cfg, record) as trackers,
+        _tracked(cfg, record, devices) as trackers,
         clear_errors(),
     ):
         save_first_batches(cfg, sources["train"], directory / "batches.png", steps=steps)
@@ -380,7 +381,12 @@ def _of_the_config(name: str, cfg: Any) -> keras.callbacks.Callback:
     return callback
 
 
-def _tracked(cfg: Mapping[str, Any], record: Record) -> Guarded:
+def _tracked(
+    cfg: Mapping[str, Any], record: Record, devices: Devices
+) -> AbstractContextManager[list[keras.callbacks.Callback]]:
+    """The tracker of the config, which of several processes the first one alone has."""
+    if devices.process != 0:
+        return nullcontext([])
     context = {"directory": record.directory, "config": cfg, "run_id": record.manifest["id"]}
     return Guarded(
         cfg["tracker"].get("name"), lambda: building.build("tracker", cfg["tracker"], **context)

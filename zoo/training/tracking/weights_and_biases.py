@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from zoo.training.tracking.callback import Tracking
-from zoo.training.tracking.rank import rank
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ def weights_and_biases(
 ) -> Iterator[list[Any]]:
     """Follow a run in W&B, see `Tracking`, with its inputs and outputs, see `lineage`.
 
-    Of several processes only the first one writes. Offline, everything lies in `directory/wandb`:
+    Offline, everything lies in `directory/wandb`:
     `wandb sync` sends it later, that of a killed run too; a run that went on has a folder for each
     start, all with one id, and becomes one run.
 
@@ -48,10 +47,8 @@ def weights_and_biases(
         artifacts: say in W&B which data and initial weights the run takes, and keep its best
             weights, manifest, config and history there at its end.
     """
-    run = None
-    if rank() == 0:
-        settings = {"project": project, "group": group, "id": run_id, "dir": str(directory)}
-        run = _started(_mode(mode), config=dict(config), **settings)
+    settings = {"project": project, "group": group, "id": run_id, "dir": str(directory)}
+    run = _started(_mode(mode), config=dict(config), **settings)
     if run is None:
         yield []
         return
