@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import logging
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +11,6 @@ import keras
 from zoo.evaluation.save import LATEST
 from zoo.training.rate import rate_of
 from zoo.training.tracking.media import evaluation_media
-
-log = logging.getLogger(__name__)
-
-
-def harmless(method: Callable[..., None]) -> Callable[..., None]:
-    """A method of a tracker that warns once and does nothing from then on, instead of failing."""
-
-    @functools.wraps(method)
-    def guarded(self: Tracking, *args: Any, **kwargs: Any) -> None:
-        if self.off:
-            return
-        try:
-            method(self, *args, **kwargs)
-        except Exception as error:  # whatever a tracker does, training goes on
-            self.off = True
-            log.warning("W&B is off for the rest of this run: %s", error)
-
-    return guarded
 
 
 class Tracking(keras.callbacks.Callback):
@@ -53,22 +32,18 @@ class Tracking(keras.callbacks.Callback):
         super().__init__()
         self.run, self.directory = run, directory
         self.every, self.batch_size = every, batch_size
-        self.off = False
         self.seen = time.time()
 
-    @harmless
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Take up the count of batches where the checkpoint is."""
         self.run.define_metric("step", hidden=True)
         self.run.define_metric("*", step_metric="step")
         self.step = self.params.get("done", 0)
 
-    @harmless
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Start the clock, which evaluations stop."""
         self._restart_clock()
 
-    @harmless
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """A point of the curves when it is time."""
         self.step += 1
@@ -77,7 +52,6 @@ class Tracking(keras.callbacks.Callback):
             self._log({**self._curves(logs), **self._speed()})
             self._restart_clock()
 
-    @harmless
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """A point of the curves, scores, and what evaluation.json tells if it is new."""
         scores = {
