@@ -223,6 +223,11 @@ def test_values_that_do_not_fit_are_one_clear_error(shapes, overrides, sentence)
         training_samples(cfg, shapes, steps=6)
 
 
+def test_the_yaml_of_a_data_set_may_leave_the_loader_its_defaults(shapes):
+    cfg = config.plain(config.compose("train", ["~data.max_boxes", "~data.cache_mb"]))
+    assert training_samples(cfg, shapes, steps=6)(0)[1]["boxes"].shape == (100, 4)
+
+
 def test_more_boxes_than_rows_are_an_error_before_a_sample_is_made(shapes):
     """Pictures of samples are drawn before any batch is made."""
     cfg = config.plain(config.compose("train", ["data.max_boxes=1"]))

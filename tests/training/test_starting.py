@@ -86,6 +86,7 @@ def test_two_trainings_do_not_share_a_directory(monkeypatch, tmp_path):
         ("optimizer.learning_rate=fast", r"optimizer\.learning_rate='fast' must be a number"),
         ("optimizer.learning_rate=-1", r"optimizer\.learning_rate=-1 must be a number, at least 0"),
         ("optimizer.learning_rate=[1]", r"optimizer\.learning_rate=\[1\] must be a number"),
+        ("~optimizer.learning_rate", r"optimizer\.learning_rate=None must be a number"),
         ("optimizer.momentum=[1]", r"optimizer 'sgd': momentum=\[1\] must be a number"),
         ("+optimizer.clipnorm=much", r"optimizer\.clipnorm='much' must be a number"),
         ("schedule.burn_in=soon", r"schedule 'cosine': burn_in='soon' must be a number"),

@@ -13,6 +13,7 @@ from zoo.data.cache import Cached
 from zoo.data.geometry import INTERPOLATIONS, geometry_of, resize
 from zoo.data.image import reduction_for
 from zoo.data.sample import Source
+from zoo.data.sources import LOADER_KEYS
 from zoo.data.transforms.chain import Chain
 from zoo.data.transforms.example import Example, scale
 from zoo.errors import ZooError, nearest
@@ -277,9 +278,8 @@ def training_samples(cfg: Mapping[str, Any], source: Source, *, steps: int) -> T
         mode=mode,
         stride=stride,
         batch_size=cfg["batch_size"],
-        max_boxes=cfg["data"]["max_boxes"],
-        cache_mb=cfg["data"]["cache_mb"],
         unmixed_from=max(0, mixed_epochs) * steps * cfg["batch_size"],
         seed=cfg["seed"],
+        **{key: cfg["data"][key] for key in LOADER_KEYS if key in cfg["data"]},
         **augment,
     )

@@ -270,7 +270,7 @@ def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
     for key, value in settings.items():  # Keras' own would fail with it at the first update
         if isinstance(value, str) and key not in ("name", "_target_"):
             raise ZooError(f"optimizer.{key}={value!r} must be a number")
-    rate = settings.pop("learning_rate")
+    rate = settings.pop("learning_rate", None)
     if not isinstance(rate, Real) or isinstance(rate, bool) or rate < 0:
         raise ZooError(f"optimizer.learning_rate={rate!r} must be a number, at least 0")
     parts = cfg["subdivisions"]
