@@ -12,9 +12,6 @@ from omegaconf import DictConfig
 
 from zoo.config import command, plain
 
-#: Keys of `evaluation` that have a meaning without boxes.
-OF_CLASSIFIERS = ("batch_size", "image_size", "resize", "interpolation")
-
 
 @command("evaluate")
 def main(cfg: DictConfig) -> float:
@@ -28,7 +25,7 @@ def main(cfg: DictConfig) -> float:
     from zoo.cards import not_clean
     from zoo.classifier import BackboneClassifier
     from zoo.data.sources import open_source
-    from zoo.evaluation.classification import accuracy
+    from zoo.evaluation.classification import accuracy, options_of
     from zoo.evaluation.pictures import save_examples
     from zoo.evaluation.report import print_darknet, print_metrics
     from zoo.evaluation.run import evaluate
@@ -43,8 +40,7 @@ def main(cfg: DictConfig) -> float:
     detector = zoo.load(settings["preset"])
     title = f"{settings['preset']} on {len(source)} images"
     if isinstance(detector, BackboneClassifier):
-        asked = settings["evaluation"].items()
-        shares = accuracy(detector, source, **{k: v for k, v in asked if k in OF_CLASSIFIERS})
+        shares = accuracy(detector, source, **options_of(settings["evaluation"]))
         (directory / "metrics.json").write_text(json.dumps(shares, indent=2) + "\n")
         print_metrics(shares, title=title)
         print(f"report: {write_report(directory)}")

@@ -110,6 +110,36 @@ def test_data_with_several_boxes_are_refused(tmp_path):
         train(settings, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("+evaluation.resize=letterboxx", "no resize mode 'letterboxx'; did you mean letterbox?"),
+        ("+evaluation.interpolation=cubic", "no resize interpolation 'cubic'"),
+        ("+evaluation.image_size=[64,72]", r"image_size \[64, 72\]: height and width must be mul"),
+        ("+evaluation.batchsize=3", "takes no 'batchsize'; did you mean batch_size?"),
+        ("+evaluation.between=x", "takes no 'between'"),
+    ],
+)
+def test_an_option_that_means_nothing_is_refused(colours, tmp_path, override, sentence):
+    with pytest.raises(ZooError, match=sentence):
+        train(cfg(colours, override), tmp_path)
+
+
+def test_options_of_the_evaluation_reach_it(colours, monkeypatch, tmp_path):
+    asked = []
+
+    def noted(model, source, **options):
+        asked.append(options)
+        return {"top1": 0.5, "top5": 1.0}
+
+    monkeypatch.setattr("zoo.training.callbacks.accuracy", noted)
+    words = ["+evaluation.resize=letterbox", "+evaluation.image_size=[32,96]", "epochs=1"]
+    train(cfg(colours, *words, "steps_per_epoch=1", "schedule.burn_in=0"), tmp_path)
+    (options,) = asked
+    del options["between"]
+    assert options == {"batch_size": 4, "resize": "letterbox", "image_size": [32, 96]}
+
+
 def test_an_unknown_task_gets_the_nearest(tmp_path):
     settings = config.plain(config.compose("train", ["task=clasification"]))
     with pytest.raises(ZooError, match=r"did you mean classification\?"):

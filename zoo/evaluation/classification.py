@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,26 @@ from zoo.data.loader import evaluation_batches
 from zoo.data.sample import Source
 from zoo.errors import ZooError, nearest
 from zoo.inference import filled
+
+#: Keys of a config's `evaluation` that have a meaning without boxes, and those of boxes, which come
+#: from YAML that detectors share.
+OPTIONS = ("batch_size", "image_size", "resize", "interpolation")
+OF_BOXES = (
+    "clip", "isotropic", "name", "score_threshold", "iou_threshold", "max_candidates",
+    "max_detections",
+)  # fmt: skip
+
+
+def options_of(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a config's `evaluation` what `accuracy` takes.
+
+    Raises:
+        ZooError: a key that no evaluation has; the nearest is suggested.
+    """
+    for key in evaluation:
+        if key not in OPTIONS + OF_BOXES:
+            raise ZooError(f"evaluation of a classifier takes no {key!r}; {nearest(key, OPTIONS)}")
+    return {key: value for key, value in evaluation.items() if key in OPTIONS}
 
 
 def accuracy(

@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo.data.sample import Source
 from zoo.errors import ZooError
-from zoo.evaluation.classification import accuracy
+from zoo.evaluation.classification import accuracy, options_of
 from zoo.evaluation.run import evaluate
 from zoo.evaluation.save import LATEST, promote, save_evaluation
 from zoo.files import replacing
@@ -128,8 +128,8 @@ class Accuracy(Evaluation):
 
     def scores(self) -> dict[str, float]:
         """See `zoo.evaluation.classification`."""
-        batch_size = self.options["batch_size"]
-        return accuracy(self.model, self.source, batch_size=batch_size, between=self.between)
+        options = options_of(self.options)
+        return accuracy(self.model, self.source, between=self.between, **options)
 
 
 class BestAndLast(keras.callbacks.Callback):

@@ -9,10 +9,11 @@ from typing import Any
 
 from zoo.classifier import BackboneClassifier
 from zoo.data.anchors import warn_of_unfit_anchors
+from zoo.data.geometry import check_resize
 from zoo.data.sample import Source
 from zoo.detector import PARTS, Detector
 from zoo.errors import ZooError, nearest
-from zoo.evaluation.classification import check_one_class_an_image
+from zoo.evaluation.classification import check_one_class_an_image, options_of
 from zoo.evaluation.pictures import save_examples
 from zoo.evaluation.run import check_options
 from zoo.training.callbacks import Accuracy, Evaluation
@@ -58,17 +59,25 @@ def _model(cfg: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_detection(cfg: Mapping[str, Any], sources: Mapping[str, Source], detector: Any) -> None:
-    own = ("every", "batch_size")
-    check_options(detector, **{k: v for k, v in cfg["evaluation"].items() if k not in own})
+    check_options(detector, **_options(cfg))
     head, size = cfg["model"]["head"], detector.image_size
     warn_of_unfit_anchors(sources["train"], head, size, detector.resize)
 
 
-def _check_one_class_an_image(
+def _check_classification(
     cfg: Mapping[str, Any], sources: Mapping[str, Source], model: Any
 ) -> None:
     for split, source in sources.items():
         check_one_class_an_image(source, where=f" of split {split!r}")
+    options = options_of(_options(cfg))
+    check_resize(options.get("resize") or model.resize, options.get("interpolation", "linear"))
+    model.check_size(options.get("image_size") or model.image_size)
+
+
+def _options(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """How an image is evaluated."""
+    own = ("every", "batch_size")
+    return {key: value for key, value in cfg["evaluation"].items() if key not in own}
 
 
 def _examples(model: Any, source: Source, directory: Path) -> None:
@@ -88,7 +97,7 @@ TASKS = {
     "classification": Task(
         model=lambda cfg, names: BackboneClassifier(_model(cfg), names, cfg["label_smoothing"]),
         parts=("backbone",),
-        check=_check_one_class_an_image,
+        check=_check_classification,
         evaluation=Accuracy,
         headline="top1",
         monitor="val_top1",
