@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from zoo import inference
 from zoo.errors import ZooError
 from zoo.inference import ahead, detect
 
@@ -20,11 +21,13 @@ class Brightness:
         self.shapes = []
 
     def predictor(self, **options):
+        self.options = options
         return self
 
     def predict_on_batch(self, inputs):
         images, windows = inputs
         self.shapes.append((images.shape, windows.shape))
+        self.window = windows[0].tolist()
         number = len(images)
         return {
             "boxes": np.tile(np.array([0, 0, 1, 1], "float32"), (number, 1, 1)),
@@ -87,11 +90,42 @@ def test_a_batch_that_lost_a_picture_is_filled_up(tmp_path):
     assert detector.shapes == [((2, 32, 32, 3), (2, 4))] * 2
 
 
+@pytest.mark.parametrize(
+    ("own", "asked", "threshold"), [(None, None, 0.25), (0.4, None, 0.4), (0.4, 0.6, 0.6)]
+)
+def test_detections_score_more_than_a_quarter_unless_somebody_says_otherwise(own, asked, threshold):
+    detector = Brightness()
+    if own is not None:
+        detector.score_threshold = own
+    list(detect(detector, pictures(0), score_threshold=asked))
+    assert detector.options == {"windowed": True, "score_threshold": threshold}
+
+
+@pytest.mark.parametrize(
+    ("resize", "window"), [(None, [0, 0, 1, 1]), ("letterbox", [0, 0.25, 1, 0.75])]
+)
+def test_a_picture_is_resized_as_is_asked_for(resize, window):
+    detector = Brightness()
+    list(detect(detector, pictures(0), resize=resize))
+    assert detector.window == window
+
+
 def test_an_exported_model_fills_up_batches_itself():
     detector = Brightness()
     detector.batch_size = 2
     assert len(list(detect(detector, pictures(0, 51, 102)))) == 3
     assert [images[0] for images, _ in detector.shapes] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "suffix", [".bmp", ".jpeg", ".JPG", ".png", ".ppm", ".tif", ".TIFF", ".webp"]
+)
+def test_a_folder_has_the_pictures_of_every_format_in_order(tmp_path, suffix):
+    for name in (f"c{suffix}", f"a{suffix}", f"b{suffix}", "a.txt"):
+        (tmp_path / name).touch()
+    expected = [str(tmp_path / f"{letter}{suffix}") for letter in "abc"]
+    assert [name for name, _ in inference.pictures(tmp_path)] == expected
+    assert [name for name, _ in inference.pictures(f"{tmp_path}/*{suffix}")] == expected
 
 
 def test_pictures_are_read_ahead_in_order_and_errors_come_in_their_place():

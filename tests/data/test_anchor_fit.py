@@ -44,6 +44,11 @@ def test_sides_are_those_at_the_network_input(mode, expected):
     np.testing.assert_allclose(box[2:] - box[:2], expected)
 
 
+def test_a_box_of_one_pixel_counts(monkeypatch):
+    monkeypatch.setattr(Wide, "labels", lambda *_: Labels.of([(0, 0, 2, 1)], [0]))
+    np.testing.assert_array_equal(trainable_sides(Wide(), (100, 100), "stretch"), [[1, 1]] * 2)
+
+
 def test_fit_depends_on_the_mode():
     assert anchor_fit(Wide(), [[20, 20]], (100, 100), "stretch").average_iou == pytest.approx(1)
     assert anchor_fit(Wide(), [[20, 20]], (100, 100), "letterbox").average_iou == pytest.approx(0.5)
@@ -64,5 +69,5 @@ def test_an_anchor_of_no_level_does_not_count():
 def test_a_misfit_is_said_before_training(caplog, size, warned):
     with caplog.at_level(logging.WARNING):
         warn_of_unfit_anchors(Wide(), HEAD, size, "stretch")
-    assert ("100.0 % of 2 boxes" in caplog.text or "anchors do not fit" in caplog.text) == warned
+    assert ("anchors do not fit the data: 100.0 % of 2 boxes" in caplog.text) == warned
     warn_of_unfit_anchors(Wide(), {"name": "anchor_free"}, size, "stretch")

@@ -64,15 +64,33 @@ def test_layouts(tmp_path):
         write(tmp_path / "b", folder="val2017", json_file="annotations/instances_val2017.json")
     )
     assert split.fingerprint == official.fingerprint
+    for name in ("val2014", "val"):
+        root = write(tmp_path / f"as {name}", folder=name,
+                     json_file=f"annotations/instances_{name}.json")  # fmt: skip
+        assert opened(root).fingerprint == split.fingerprint
     with pytest.raises(ZooError, match=r"split 'train' .*annotations/instances_train2017\.json"):
         opened(tmp_path / "b", "train")
 
 
-def test_fingerprint_sees_a_changed_label(tmp_path):
+@pytest.mark.parametrize(
+    "change", [{"bbox": [1, 2, 10, 21]}, {"category_id": 4}, {"iscrowd": 1}, {"area": 151.0}]
+)
+def test_fingerprint_sees_a_changed_label(tmp_path, change):
     first = opened(write(tmp_path / "a")).fingerprint
     assert opened(write(tmp_path / "b")).fingerprint == first
-    moved = BOX | {"bbox": [1, 2, 10, 21]}
-    assert opened(write(tmp_path / "c", [moved])).fingerprint != first
+    assert opened(write(tmp_path / "c", [BOX | change])).fingerprint != first
+
+
+def test_fingerprint_sees_names_ids_and_files(tmp_path):
+    first = opened(write(tmp_path / "a")).fingerprint
+    cup, ant = CATEGORIES
+    for folder, categories in (("b", [cup, ant | {"name": "bee"}]), ("c", [cup, ant | {"id": 5}])):
+        assert opened(write(tmp_path / folder, categories=categories)).fingerprint != first
+    images = [{"id": 5, "file_name": "a.png"}, {"id": 4, "file_name": "b.png"}]
+    assert opened(write(tmp_path / "d", images=images)).fingerprint != first
+    noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    cv2.imwrite(str(write(tmp_path / "e") / "images" / "b.png"), noise)
+    assert opened(tmp_path / "e").fingerprint != first
 
 
 @pytest.mark.parametrize("change, message", [

@@ -11,6 +11,7 @@ from zoo.data.sample import Labels
 from zoo.data.sources.files import ImageFiles, Record
 from zoo.data.training import PADDING, TrainingSamples
 from zoo.errors import ZooError
+from zoo.inference import prepared
 
 KEYS = {"size": (32, 64), "mode": "stretch", "batch_size": 2, "max_boxes": 3}
 
@@ -85,6 +86,19 @@ def test_batches_do_not_depend_on_the_number_of_threads(threads):
         np.testing.assert_array_equal(x, expected_x)
         np.testing.assert_array_equal(y["boxes"], expected_y["boxes"])
         np.testing.assert_array_equal(y["classes"], expected_y["classes"])
+
+
+def test_processes_and_parts_share_a_batch_in_order():
+    samples = TrainingSamples(Striped(), **KEYS | {"batch_size": 4})
+
+    def levels_of(count, **keys):
+        batches = training_batches(samples, start=1, num_threads=0, **keys)
+        return levels(itertools.islice(batches, count)).tolist()
+
+    whole = levels_of(2)
+    shares = [levels_of(2, process=process, processes=2) for process in (0, 1)]
+    assert shares == [whole[:2] + whole[4:6], whole[2:4] + whole[6:]]
+    assert levels_of(4, parts=2) == whole
 
 
 def test_the_seed_decides_order_and_transforms():
@@ -192,3 +206,5 @@ def test_darknets_interpolation_sees_every_pixel_of_a_jpeg(tmp_path):
     keys = {"mode": "stretch", "interpolation": "darknet"}
     ((x, _, _),) = evaluation_batches(source, size=(64, 64), batch_size=1, **keys)
     np.testing.assert_array_equal(x[0], resize(source.image(0), (64, 64), **keys)[0])
+    np.testing.assert_array_equal(prepared(tmp_path / "a.jpg", (64, 64), "stretch", "darknet")[0],
+                                  x[0])  # fmt: skip

@@ -1,13 +1,15 @@
 import json
 import shutil
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
 from zoo.data.lint import Annotation
 from zoo.data.sources import open_source
-from zoo.data.sources.tfds import COCO_IDS, prepared
+from zoo.data.sources.tfds import COCO_IDS, _annotations, prepared
 from zoo.errors import ZooError
 
 # TensorFlow Datasets' own writers are not silent.
@@ -127,6 +129,32 @@ def test_versions_and_slices(root):
     assert len(opened(root, "tiny_boxes:1.2.0")) == 3
     part = opened(root, split="train[:2]")
     assert len(part) == 2 and part.fingerprint != opened(root).fingerprint
+
+
+def test_the_newest_version_is_taken(tmp_path):
+    for version in ("1.9.0", "1.10.0", "1.2.3"):
+        (tmp_path / "cells" / version).mkdir(parents=True)
+        (tmp_path / "cells" / version / "dataset_info.json").touch()
+    assert prepared("cells", str(tmp_path)).name == "1.10.0"
+
+
+@pytest.mark.parametrize("key", ["is_crowd", "is_difficult"])
+def test_crowds_are_called_difficult_in_voc(key):
+    objects = {"bbox": [(0, 0, 1, 1)] * 2, "label": [0, 0], key: [False, True]}
+    assert [a.crowd for a in _annotations(objects, (40, 60))] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("builder", "classes", "last"), [("coco/2017", 80, 90), ("coco/mine", 79, 79), ("a", 80, 80)]
+)
+def test_classes_of_coco_have_its_ids(monkeypatch, tmp_path, builder, classes, last):
+    png = cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
+    record = {"image": png, "objects": {"bbox": [], "label": []}}
+    label = SimpleNamespace(names=[str(number) for number in range(classes)])
+    info = SimpleNamespace(features={"objects": {"bbox": None, "label": label}})
+    monkeypatch.setattr("zoo.data.sources.tfds.prepared", lambda *_: tmp_path)
+    monkeypatch.setattr("zoo.data.sources.tfds._open", lambda *_: ([record], info))
+    assert opened(tmp_path, builder).category_ids[-1] == last
 
 
 def test_fingerprint_is_stable(root):

@@ -104,6 +104,8 @@ def test_the_last_epochs_of_a_config_are_unmixed(shapes):
     assert_same(made(first), plain(first))
     share = {**cfg, "augment": {**cfg["augment"], "unmixed_epochs": 0.4}}  # 2 of 5
     assert training_samples(share, shapes, steps=6)._unmixed_from == first
+    last = {**cfg, "augment": {**cfg["augment"], "unmixed_epochs": 1}}  # no share, but an epoch
+    assert training_samples(last, shapes, steps=6)._unmixed_from == (5 - 1) * 6 * 4
     every = training_samples({**cfg, "epochs": 1}, shapes, steps=6)
     assert_same(every(0), plain(0))
 
@@ -113,6 +115,8 @@ def test_sizes_change_every_ten_batches_and_boxes_with_them(shapes):
     assert made.sizes == [(32, 32), (64, 64), (96, 96)]
     turns = [made.size(p) for p in range(0, 2 * BATCHES_OF_A_SIZE * 40, 2 * BATCHES_OF_A_SIZE)]
     assert set(turns) == set(made.sizes)
+    other = samples(shapes, scales=(0.5, 1, 1.5), batch_size=2, seed=1)
+    assert [made.size(p) for p in range(0, 400, 20)] != [other.size(p) for p in range(0, 400, 20)]
     for start in range(0, 400, 20):
         assert len({made.size(p) for p in range(start, start + 20)}) == 1
     for position in range(0, 200, 20):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import SIZE, assert_on_pixels, background, call, of_class, pixels_of, scene
 
-from zoo.data.transforms.boxes import covered
+from zoo.data.transforms.boxes import covered, pixels
 from zoo.data.transforms.colour import noise
 from zoo.data.transforms.crop import darknet_crop, darknet_place
 from zoo.data.transforms.cutout import cutout
@@ -282,6 +282,13 @@ def test_perspective_drops_what_is_hardly_there(box, kept):
     assert len(made.classes) == kept
 
 
+def test_perspective_scales_down_as_well_as_up():
+    made = (perspective(background(), np.random.default_rng(seed), size=SIZE, scale=0.5)
+            for seed in range(100))  # fmt: skip
+    factors = [example.matrix[0, 0] for example in made]
+    assert 0.5 <= min(factors) < 0.6 and 1.4 < max(factors) <= 1.5
+
+
 @pytest.mark.parametrize(
     ("by", "share"),
     [
@@ -292,6 +299,23 @@ def test_perspective_drops_what_is_hardly_there(box, kept):
 )
 def test_covered(by, share):
     assert covered(np.array([[0, 0, 10, 10]], np.float32), by) == pytest.approx([share])
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        pytest.param((0.5, 1.5, 3.2, 4), (0, 1, 4, 4), id="also in part"),
+        pytest.param((-3, -0.5, 21, 11), (0, 0, 20, 10), id="inside the image"),
+    ],
+)
+def test_the_pixels_that_a_box_touches(box, expected):
+    assert pixels(np.array(box), (10, 20)) == expected
+
+
+def test_noise_makes_nothing_darker_on_average():
+    grey = Example(np.full((96, 128, 3), 128, np.uint8), np.zeros((0, 4), np.float32), np.zeros(0))
+    made = noise(grey, np.random.default_rng(0), probability=1.0, sigma=10).image
+    assert made.mean() == pytest.approx(128, abs=0.2) and made.std() == pytest.approx(10, abs=0.2)
 
 
 def test_cutout_hides_and_drops():
@@ -345,6 +369,15 @@ def test_crop_stays_within_jitter_and_resize():
         low.append(min(left, top))
         high.append(max(left, top))
     assert -45 <= min(low) < -38 and 30 < max(high) <= 37
+
+
+def test_jitter_is_a_share_of_each_side():
+    """A fifth of 50 rows and of 200 columns."""
+    flat = Example(np.zeros((50, 200, 3), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0))
+    made = (darknet_crop(flat, np.random.default_rng(seed), size=SIZE, mode="stretch", jitter=0.2)
+            for seed in range(100))  # fmt: skip
+    left, top = np.abs([np.linalg.inv(crop.matrix)[:2, 2] for crop in made]).max(axis=0)
+    assert 8 < top < 10.01 and 36 < left < 40.01
 
 
 def test_place_shows_the_whole_image():
@@ -413,6 +446,17 @@ def test_an_object_that_fits_one_way_only_is_not_pasted(side):
     assert made.classes.tolist() == [0]
 
 
+def test_an_object_as_wide_as_the_image_is_pasted_anywhere_from_top_to_bottom():
+    wide, tops = scene((0, 20, 128, 90), SIZE, kind=1), set()  # 26 rows of 96 are free
+    for seed in range(200):
+        made = copy_paste(background(SIZE), np.random.default_rng(seed), probability=1.0,
+                          draw=lambda: wide)  # fmt: skip
+        ((left, top, right, bottom),) = made.boxes_xyxy.tolist()
+        assert (left, right, bottom - top) == (0, 128, 70)
+        tops.add(top)
+    assert tops == set(range(27))
+
+
 def test_pasted_objects_do_not_cover_each_other_much():
     rows = np.array([[0, 0, 30, 30], [30, 0, 60, 30], [0, 30, 30, 60]], np.float32)
     three = Example(np.zeros((60, 60, 3), np.uint8), rows, np.zeros(3, np.int32))
@@ -434,6 +478,17 @@ def test_nine_images_cover_the_canvas():
                    probability=1.0).image  # fmt: skip
     assert made.shape == (192, 256, 3)
     assert set(np.unique(made)) - {128} == {30 + 25 * n for n in range(9)}
+
+
+def test_the_middle_one_of_nine_begins_and_ends_at_shares_of_each_side():
+    large = Example(np.zeros((300, 300, 3), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0))
+    for seed in range(20):
+        canvas = mosaic9(large, np.random.default_rng(seed), draw=lambda: large, size=(64, 128),
+                         probability=1.0).pixels  # fmt: skip
+        assert canvas.shape == (128, 256, 3)
+        begin, end = np.reshape(canvas.tiles[4][2], (2, 2)) / (256, 128)
+        assert (begin > 0.19).all() and (begin <= 0.4).all()
+        assert (end > 0.59).all() and (end <= 0.8).all()
 
 
 @pytest.mark.parametrize("name", ["flip", "grey", "mixup", "mosaic", "cutout", "noise"])
@@ -483,6 +538,15 @@ def test_moved_boxes_are_around_all_moved_corners(scales, shifts):
     corners = np.array([[x, y, 1] for x in (3, 40) for y in (5, 9)]) @ matrix.T
     expected = [*corners[:, :2].min(0), *corners[:, :2].max(0)]
     np.testing.assert_allclose(moved(box, matrix)[0], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_darknet_place_changes_the_aspect_ratio_by_both_sides():
+    """By 0.7 / 1.3 to 1.3 / 0.7."""
+    square = Example(np.zeros((100, 100, 3), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0))
+    made = (darknet_place(square, np.random.default_rng(seed), size=SIZE, jitter=0.3)
+            for seed in range(100))  # fmt: skip
+    aspects = [place.matrix[0, 0] / place.matrix[1, 1] for place in made]
+    assert 0.53 < min(aspects) < 0.65 and 1.5 < max(aspects) < 1.86
 
 
 def test_darknet_place_keeps_the_aspect_ratio_without_jitter():

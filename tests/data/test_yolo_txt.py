@@ -41,9 +41,22 @@ def test_names_as_a_mapping_and_a_path(folder):
     assert len(opened(folder)) == 2
 
 
+def test_names_of_a_mapping_go_by_their_numbers(folder):
+    (folder / "data.yaml").write_text("names: {1: bee, 0: ant}\ntrain: images/train\n")
+    assert opened(folder).class_names == ["ant", "bee"]
+
+
+def test_labels_are_beside_the_last_folder_of_images(tmp_path):
+    root = tmp_path / "images" / "mine"
+    add(root / "images/a.png", root / "labels/a.txt", "0 .5 .5 1 1")
+    (root / "data.yaml").write_text("names: [ant]\ntrain: images\n")
+    assert len(opened(root).labels(0)) == 1
+
+
 def test_darknet_layout(tmp_path):
     (tmp_path / "obj.names").write_text("ant\nbee\n")
-    (tmp_path / "obj.data").write_text("classes = 2\ntrain = train.txt\nnames = obj.names\n")
+    text = "classes = 2\ntrain = train.txt # of all\nnames = obj.names\n"
+    (tmp_path / "obj.data").write_text(text)
     (tmp_path / "train.txt").write_text("obj/a.png\n")
     add(tmp_path / "obj/a.png", tmp_path / "obj/a.txt", "0 .5 .5 1 1")
     source = opened(tmp_path)
