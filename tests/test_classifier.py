@@ -138,3 +138,15 @@ def test_ties_and_what_is_no_number_are_never_right(bias, expected):
     model.get_layer("classes").bias.assign(bias)
     model.get_layer("classes").kernel.assign(np.zeros(model.get_layer("classes").kernel.shape))
     assert accuracy(model, Six(), batch_size=4) == pytest.approx(expected)
+
+
+def test_it_is_evaluated_at_the_size_that_is_asked_for(monkeypatch):
+    model, shapes = BackboneClassifier(TINY, list("abcdef")), []
+
+    def predict(images):
+        shapes.append(images.shape)
+        return np.eye(4, 6)
+
+    monkeypatch.setattr(model, "predict_on_batch", predict)
+    accuracy(model, Six(), batch_size=4, image_size=(32, 96))
+    assert shapes == [(4, 32, 96, 3)] * 2

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from zoo.data.sample import Labels
-from zoo.evaluation.analysis import analyse
+from zoo.evaluation.analysis import Status, analyse
 from zoo.evaluation.best_and_worst import ranked, save_best_and_worst
-from zoo.evaluation.coco import coco_numbers, ground_truth
+from zoo.evaluation.coco import coco_evaluation, coco_numbers, ground_truth
 from zoo.evaluation.run import Result
 
 
@@ -114,6 +114,13 @@ def test_images_and_their_ranking(analysis):
     assert ranked(analysis["per_image"]) == [1, 0]
 
 
+def test_images_at_a_confidence_have_what_scores_more():
+    found = result(*ROWS)
+    status = Status(coco_evaluation(found.truth, found.found), found)
+    # At 0.7 the cat called a dog, 0.8, is left of image 1, and of image 2 nothing.
+    assert status.per_image(0.7).tolist() == [[1, 0, 1], [0, 1, 2], [0, 0, 0]]
+
+
 def test_the_fuller_image_is_the_worse_and_the_better_one():
     assert ranked([[0, 0, 1], [0, 0, 9], [1, 0, 0], [9, 0, 0]]) == [1, 0, 2, 3]
 
@@ -134,6 +141,33 @@ def test_ids_may_fall(analysis):
         assert turned[key] == analysis[key]
 
 
+def test_a_class_is_of_all_sizes_and_a_size_of_all_classes():
+    """Of three cats and a dog one small cat, at an IoU of 0.72: right at 0.50 … 0.70, half of 10.
+
+    The cats' recall is 1/3 then, which has 34 of 101 points; the other small one is the dog.
+    """
+    analysis = analyse(result((1, 0, 0.7, 0, 0, 20, 14.4)))
+    cat, small, medium = analysis["per_class"][0], *analysis["sizes"][:2]
+    keys = ("AP", "AP50", "AR100")
+    assert [cat[key] for key in keys] == pytest.approx([17 / 101, 34 / 101, 1 / 6], abs=1e-6)
+    assert [small[key] for key in keys] == pytest.approx([1 / 4, 1 / 2, 1 / 4], abs=1e-6)
+    assert [medium[key] for key in keys] == [0, 0, 0]
+
+
+CATS = [(0, 0, 0.9, 0, 0, 40, 40), (0, 0, 0.8, 50, 50, 40, 40), (1, 0, 0.7, 0, 0, 20, 20)]
+
+
+def test_recall_is_of_more_than_one_detection_in_an_image():
+    assert analyse(result(*CATS))["per_class"][0]["AR100"] == 1
+
+
+def test_what_an_error_costs():
+    # A dog where nothing is, before the real one: its AP50 is 1/2, not 1 as that of the cats.
+    errors = analyse(result(*CATS, (2, 1, 0.9, 0, 0, 9, 9), (1, 1, 0.5, 40, 40, 20, 20)))["errors"]
+    assert errors.pop("Bkg") == {"count": 1, "AP50_lost": 0.25}
+    assert {(kind["count"], kind["AP50_lost"]) for kind in errors.values()} == {(0, 0)}
+
+
 def test_nothing_detected():
     empty = analyse(result())
     assert empty["metrics"]["AP"] == 0
@@ -148,6 +182,11 @@ def test_examples_are_small_and_their_boxes_relative(analysis, tmp_path):
     assert best["truth"] == [[0, 0, 0, 0.2, 0.4], [0, 0.25, 0.5, 0.45, 0.9]]
     assert best["found"] == [[0, 0, 0, 0.2, 0.4, 0.9]]
     assert (tmp_path / "best-1.jpg").is_file()
+
+
+def test_pictures_show_what_scores_more_than_the_confidence(analysis, tmp_path):
+    worst, _ = save_best_and_worst(result(*ROWS), {**analysis, "confidence": 0.7}, tmp_path)
+    assert [box[-1] for box in worst["found"]] == [0.8]  # of 0.8, 0.7 and 0.6
 
 
 class Alone(Pets):

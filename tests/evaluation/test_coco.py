@@ -38,7 +38,7 @@ class Two:
             boxes=np.array(boxes, "float32"),
             classes=np.array([[0], [0, 1]][index], "int32"),
             crowd=np.array([[False], [False, True]][index]),
-            area=np.array([[1600.0], [1600.0, 10000.0]][index], "float32"),
+            area=np.array([[1200.0], [1600.0, 10000.0]][index], "float32"),
         )
 
 
@@ -177,6 +177,7 @@ def test_ground_truth_keeps_crowd_and_area():
     annotations = ground_truth(Two())["annotations"]
     assert [a["iscrowd"] for a in annotations] == [0, 0, 1]
     assert [a["bbox"] for a in annotations][1] == [10, 10, 40, 40]
+    assert [a["area"] for a in annotations] == [1200, 1600, 10000]  # the first less than its box
     assert [a["category_id"] for a in annotations] == [17, 17, 18]
 
 

@@ -98,6 +98,24 @@ def test_a_picture_that_cannot_be_written_is_an_error_with_the_reason(
         write_picture(tmp_path / name, np.zeros(shape, np.uint8))
 
 
+def test_a_box_that_sticks_out_is_drawn_up_to_the_edge():
+    image, out, cut = np.zeros((200, 300, 3), np.uint8), found([0]), found([0])
+    out.xyxy[:], cut.xyxy[:] = [-50, -40, 100, 250], [0, 0, 100, 200]
+    np.testing.assert_array_equal(draw(image, out), draw(image, cut))
+
+
+def test_boxes_of_a_sheet_are_scaled_with_its_pictures(tmp_path):
+    """Of 64×96 (height × width) three halves are 96×144."""
+    source = Shapes(split="train", images=1, size=(64, 96))
+    there, here = found([0]), found([0])
+    there.xyxy[:], here.xyxy[:] = [10, 20, 60, 50], [15, 30, 90, 75]
+    seeing = SimpleNamespace(detect=lambda image: [there])
+    save_examples(seeing, source, tmp_path / "examples.png", side=144)
+    sheet = cv2.imread(str(tmp_path / "examples.png"))[..., ::-1]
+    image = cv2.resize(source.image(0), (144, 96), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_array_equal(sheet[:, :144], draw(image, here))
+
+
 class Thin(Shapes):
     """Images a thousand times as wide as high, or the other way round."""
 

@@ -27,6 +27,12 @@ def test_an_evaluation_without_objects_has_no_pictures_and_becomes_the_best(tmp_
     assert json.loads((tmp_path / "evaluation.json").read_text())["pictures"] == []
 
 
+def test_the_settings_of_an_evaluation_are_noted(tmp_path):
+    save_evaluation(result(*ROWS), tmp_path, settings={"score_threshold": 0.01})
+    found = json.loads((tmp_path / "evaluation.json").read_text())
+    assert found["settings"] == {"score_threshold": 0.01}
+
+
 @pytest.mark.parametrize(
     ("right", "shown"),
     [
