@@ -12,8 +12,10 @@ from zoo.data.sources.shapes import Shapes
 from zoo.evaluation.coco import coco_numbers, ground_truth
 from zoo.evaluation.run import Result
 from zoo.evaluation.save import save_evaluation
+from zoo.report import charts, scores
 from zoo.report.examples import examples
 from zoo.report.history import read, section_of
+from zoo.report.html import number
 from zoo.report.page import write_report
 
 SECTIONS = [
@@ -146,6 +148,95 @@ def test_a_classifier_has_images_of_a_class(tmp_path):
     assert "4 training images, 4 validation images." in page
     assert "boxes" not in page[page.index('id="data"') : page.index('id="manifest"')]
     assert "crowds" not in page
+
+
+def test_a_box_lies_where_its_shares_of_the_picture_say(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.zeros((40, 100, 3), np.uint8))
+    row = {
+        "kind": "worst", "file": "a.jpg", "id": 1, "width": 100, "height": 40,
+        "TP": 0, "FP": 0, "FN": 1, "truth": [[0, 0.25, 0.5, 0.75, 1.0]], "found": [],
+    }  # fmt: skip
+    shown = examples({"per_class": [{"name": "cat"}], "pictures": [row]}, tmp_path)
+    assert '<rect x="25.0" y="20.0" width="50.0" height="20.0">' in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(-1, "–"), (-1.0, "–"), (None, "–"), (0, "0"), (1234, "1,234"), (0.25, "0.250")],
+)
+def test_a_number_that_nothing_was_there_to_measure_is_a_dash(value, said):
+    assert number(value) == said
+
+
+DARKNET = {"mAP": {"0": 0.5}, "precision": 0.75, "recall": 0.6, "F1": 2 / 3,
+           "average_iou": 0.7, "TP": 3, "FP": 1, "FN": 2}  # fmt: skip
+
+
+def test_the_confidence_of_the_highest_f1_is_marked():
+    curves = {
+        "recall": [0, 1], "precision": {"0.50": [1, 0.5]}, "precision_by_class": [],
+        "confidence": [0.25, 0.5], "P": [0.5, 1.0], "R": [0.8, 0.1], "F1": [0.62, 0.18],
+    }  # fmt: skip
+    facts = {"curves": curves, "confidence": 0.25, "per_class": [], "darknet": DARKNET}
+    assert ">0.62 at 0.25<" in scores._curves(facts)
+
+
+def test_classes_with_more_objects_come_first_and_those_without_are_counted():
+    row = dict.fromkeys(("AP", "AP50", "AP75", "AR100", "P", "R", "F1"), 0.5)
+    counts = {"cat": 1, "dog": 3, "eel": 0}
+    page = scores._classes([{"name": n, "objects": c, **row} for n, c in counts.items()], 0.25)
+    assert re.findall(r"<tr><td>(\w+)</td><td>(\d)</td>", page) == [("dog", "3"), ("cat", "1")]
+    assert "1 more classes have no object" in page
+
+
+def test_the_costliest_errors_come_first():
+    errors = {"Cls": {"count": 1, "AP50_lost": 0.01}, "Miss": {"count": 2, "AP50_lost": 0.2}}
+    page = scores._errors({"errors": errors, "sizes": []})
+    assert page.index("<td>missed</td><td>0.200</td>") < page.index("<td>wrong class</td>")
+
+
+def test_counts_by_darknets_rules():
+    said = scores._darknet(DARKNET)
+    assert "precision 0.75, recall 0.60, F1 0.67" in said
+    assert "TP 3, FP 1, FN 2 at confidence 0.25" in said
+
+
+def test_confusions_have_true_classes_in_rows_the_most_frequent_first(monkeypatch):
+    """A dog was called a cat five times, a cat a dog twice; the background is none."""
+    shown = []
+    monkeypatch.setattr(scores.charts, "confusion", lambda *given: shown.append(given) or "")
+    monkeypatch.setattr(scores, "MOST_CLASSES", 2)
+    classes = [{"name": "cat", "objects": 4}, {"name": "dog", "objects": 9},
+               {"name": "eel", "objects": 1}]  # fmt: skip
+    cells = [[0, 1, 2], [1, 0, 5], [1, 1, 4], [2, 2, 1], [0, 3, 1], [3, 1, 7]]
+    page = scores._confusion(
+        {"per_class": classes, "confusion": {"cells": cells, "confidence": 0.25}}
+    )
+    ((matrix, names),) = shown
+    assert names == ["dog", "cat", "background"]
+    assert matrix.tolist() == [[4, 5, 0], [2, 0, 1], [7, 0, 0]]
+    assert "<tr><td>dog</td><td>cat</td><td>5</td></tr><tr><td>cat</td><td>dog</td><td>2" in page
+
+
+def test_a_cell_is_coloured_by_its_share_of_the_true_class():
+    """In rows of halves, and of all: white on the dark cell alone."""
+    chart = charts.confusion(np.array([[3, 3], [0, 8]]), ["cat", "dog"])
+    written = re.findall(r"<text[^>]*>([^<]*)</text>", chart)
+    assert written.count("3") == 2 and written.count("8") == 1
+    assert len(re.findall(r"<text[^>]*fill: #ffffff[^>]*>8</text>", chart)) == 1
+    assert chart.count("fill: #ffffff") == 1
+
+
+def test_a_map_of_the_image_has_its_rows_from_the_top(monkeypatch):
+    told = {}
+
+    def density(counts, *, x, y, down):
+        told[x, y] = down
+        return ""
+
+    monkeypatch.setattr(scores.charts, "density", density)
+    scores._labels({"labels": {"per_image": [1], "centres": [[1]], "sides": [[1]]}})
+    assert told == {("x", "y"): True, ("width", "height"): False}
 
 
 @pytest.mark.parametrize(
