@@ -13,6 +13,7 @@ from zoo import config
 from zoo.data.sample import Labels
 from zoo.data.sources.shapes import Shapes
 from zoo.errors import ZooError
+from zoo.training import anchors, preview
 from zoo.training.anchors import propose
 from zoo.training.preview import browse, contact_sheet, label_statistics
 
@@ -60,6 +61,19 @@ def test_the_epoch_changes_what_is_shown(tmp_path):
         browse(composed("browse", "count=4", f"epoch={epoch}"), tmp_path / str(epoch))
     one, two = (cv2.imread(str(tmp_path / e / "sheet-000.png")) for e in ("1", "2"))
     assert not np.array_equal(one, two)
+
+
+def test_samples_are_those_of_the_epoch(tmp_path, monkeypatch):
+    """The second epoch of 20 images begins at position 20."""
+    positions = []
+
+    def drawn(samples, position, class_names, *, least):
+        positions.append(position)
+        return np.zeros((8, 8, 3), np.uint8)
+
+    monkeypatch.setattr(preview, "drawn", drawn)
+    browse(composed("browse", "count=14", "epoch=2"), tmp_path)
+    assert positions == list(range(20, 34))
 
 
 def test_a_sheet_has_room_for_several_sizes():
@@ -111,9 +125,21 @@ def test_anchors_come_as_yaml_json_and_a_picture(tmp_path):
     assert result["fit"]["refined"]["average_iou"] > result["fit"]["model"]["average_iou"]
     assert (tmp_path / "anchors.png").stat().st_size > 10_000
     # Pasted, they are the anchors of a model that builds.
-    anchors = json.dumps(result["anchors"]).replace(" ", "")
-    again = composed("anchors", f"model.head.anchors={anchors}", "generations=0", "clusters=1")
+    found = json.dumps(result["anchors"]).replace(" ", "")
+    again = composed("anchors", f"model.head.anchors={found}", "generations=0", "clusters=1")
     assert propose(again, tmp_path / "again")["fit"]["model"]["boxes"] > 20
+
+
+def test_anchors_are_a_function_of_the_seed(tmp_path):
+    cfg = composed("anchors", "clusters=6", "generations=20")
+    assert propose(cfg, tmp_path) == propose(cfg, tmp_path)
+
+
+def test_the_best_of_four_clusterings_is_refined(tmp_path, monkeypatch):
+    found = iter([[[1.0, 1.0]], [[30.0, 30.0]], [[2.0, 2.0]], [[3.0, 3.0]]])
+    monkeypatch.setattr(anchors, "kmeans", lambda *_: np.array(next(found)))
+    result = propose(composed("anchors", "clusters=1", "generations=0"), tmp_path)
+    assert result["anchors"] == [[30, 30]]
 
 
 def test_too_many_clusters_are_an_error(tmp_path):

@@ -4,8 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+import zoo
 from zoo.errors import ZooError
 from zoo.evaluation.save import LATEST
+from zoo.training import run
 from zoo.training.callbacks import AtLeastOnce, BestAndLast, Diverged, Evaluation
 
 
@@ -57,6 +59,14 @@ def test_the_best_weights_stay_until_a_higher_score(tmp_path):
     assert kept[4][0] != kept[0][0] and kept[4][1] != kept[0][1]
     assert len(set(last)) == 5
     assert pictures == [("0", ["worst-0.jpg"])] * 4 + [("4", ["worst-4.jpg"])]
+
+
+def test_scores_are_of_the_weights_that_are_there_at_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "load", lambda _: keras.Sequential([keras.Input((1,))]))
+    record = {"epoch": 3, "sha256": "of others", "metrics": {"AP": 0.5}}
+    with pytest.raises(ZooError, match=r"best\.keras is not that of epoch 3, .*was it replaced"):
+        run._conclude(None, record, [], tmp_path)
+    assert not (tmp_path / "metrics.json").exists()
 
 
 def test_evaluation_is_every_so_many_epochs_and_at_the_end(tmp_path, monkeypatch):

@@ -74,6 +74,14 @@ def test_when_all_are_damaged_the_run_does_not_silently_start_anew(tmp_path):
         load_newest(tmp_path)
 
 
+def test_a_checkpoint_of_another_version_is_refused(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "VERSION", 2)
+        path = save(tmp_path, 1)
+    with pytest.raises(ZooError, match="has version 2, not 1"):
+        files.load_checkpoint(path)
+
+
 def test_a_name_that_lies_about_the_bytes_is_refused(tmp_path):
     path = save(tmp_path, 1)
     path.rename(tmp_path / "step-000000001-0123456789abcdef.npz")

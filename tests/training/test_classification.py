@@ -144,3 +144,12 @@ def test_an_unknown_task_gets_the_nearest(tmp_path):
     settings = config.plain(config.compose("train", ["task=clasification"]))
     with pytest.raises(ZooError, match=r"did you mean classification\?"):
         train(settings, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("task", "headline", "monitor"),
+    [("detection", "AP", "val_AP50"), ("classification", "top1", "val_top1")],
+)
+def test_what_a_sweep_raises_and_what_the_best_weights_are_best_at(task, headline, monitor):
+    found = task_of({"task": task})
+    assert (found.headline, found.monitor) == (headline, monitor)

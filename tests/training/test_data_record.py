@@ -45,6 +45,20 @@ def test_a_changed_label_a_changed_pixel_and_a_lost_image_are_named(folder):
         assert name in line
 
 
+def test_another_class_is_another_label(folder):
+    (folder / "data.yaml").write_text("path: .\ntrain: images/train\nnames: [cell, gap]\n")
+    before, _ = digests(folder)
+    (folder / "labels" / "train" / "0.txt").write_text("1 0.5 0.5 0.5 0.5\n")
+    (line,) = changes({"train": before}, {"train": digests(folder)[0]})
+    assert line.startswith("train: labels changed: ")
+
+
+def test_new_images_are_named_and_many_are_counted():
+    before = {str(number): ["labels", "file"] for number in range(9)}
+    assert changes({"val": before}, {"val": {**before, "x": ["l", "f"]}}) == ["val: new: x"]
+    assert changes({"val": before}, {"val": {}}) == ["val: gone: 0, 1, 2, 3, 4 and 4 more"]
+
+
 def test_a_summary_counts(folder):
     found, source = digests(folder)
     told = summary(source, found)

@@ -4,7 +4,7 @@ import pytest
 from manifests import manifest
 
 from zoo.errors import ZooError
-from zoo.training.manifest import check, read_manifest, write_manifest
+from zoo.training.manifest import check, config_sha256, read_manifest, write_manifest
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -56,6 +56,12 @@ def test_an_edited_config_is_noticed(tmp_path):
     file.write_text(json.dumps(edited))
     with pytest.raises(ZooError, match="config_sha256 is not that of its config"):
         read_manifest(tmp_path)
+
+
+def test_the_order_of_keys_changes_no_config():
+    assert config_sha256({"a": 1, "b": {"c": 2, "d": 3}}) == config_sha256(
+        {"b": {"d": 3, "c": 2}, "a": 1}
+    )
 
 
 def test_half_a_manifest_is_damaged(tmp_path):

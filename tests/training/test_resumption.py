@@ -1,9 +1,14 @@
+from types import SimpleNamespace
+
+import keras
 import pytest
 from manifests import manifest
 
+from zoo.data.sources.shapes import Shapes
 from zoo.errors import ZooError
 from zoo.training.checkpoint import FOLDER, Checkpoint, save_checkpoint
-from zoo.training.manifest import config_sha256, write_manifest
+from zoo.training.manifest import config_sha256, read_manifest, write_manifest
+from zoo.training.record import Record
 from zoo.training.resumption import (
     check_place,
     config_differences,
@@ -94,6 +99,15 @@ def test_auto_compares_all(run):
         resume_point(other, run)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("seed", 4), ("batch_size", 8), ("data", {"name": "yolo", "root": "cells"}), ("ema", 0.9)],
+)
+def test_what_changes_a_number_may_not_change(run, key, value):
+    with pytest.raises(ZooError, match=f"cannot go on with {key}"):
+        resume_point(asked(run, resume="auto", **{key: value}), run)
+
+
 def test_auto_starts_where_nothing_is(tmp_path):
     assert resume_point(asked(tmp_path, resume="auto"), tmp_path) is None
 
@@ -141,3 +155,37 @@ def test_a_run_goes_on_in_its_own_directory(run, tmp_path_factory, said):
 def test_a_key_that_sets_others_is_refused(run, key):
     with pytest.raises(ZooError, match="cannot go on with recipe=custom, not what it was"):
         stored_config(asked(run), [key, f"resume={run}"])
+
+
+def record_of(run, sources=None, backend=None):
+    """The record of a run that goes on after 5 batches and 100 seconds."""
+    write_manifest(manifest(backend=backend or keras.backend.backend(), status="interrupted"), run)
+    facts = {"seconds": 100.0, "joules": None}
+    source = SimpleNamespace(fingerprint="f")
+    sources = sources or {"train": source, "val": source}
+    return Record.of_resumed_run(run, sources, Checkpoint(5, {}, facts))
+
+
+def test_a_run_that_goes_on_says_so_and_counts_the_time_before(tmp_path):
+    record = record_of(tmp_path)
+    found = read_manifest(tmp_path)
+    assert found["status"] == "running" and [row["step"] for row in found["resumed"]] == [5]
+    record.note()
+    assert 100 <= read_manifest(tmp_path)["seconds"] < 160
+
+
+def test_other_data_and_another_backend_are_refused(tmp_path):
+    other = Shapes(split="val", held_out=2, size=(32, 32))
+    with pytest.raises(ZooError, match=f"the data of {tmp_path} changed: the fingerprints differ"):
+        record_of(tmp_path, {"val": other})
+    with pytest.raises(ZooError, match=r"cannot go on with .*; set KERAS_BACKEND=numpy"):
+        record_of(tmp_path, backend="numpy")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt, "interrupted"), (ValueError, "failed")]
+)
+def test_how_a_run_ends_is_written_down(tmp_path, error, status):
+    with pytest.raises(error), record_of(tmp_path).following():
+        raise error
+    assert read_manifest(tmp_path)["status"] == status

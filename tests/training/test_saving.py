@@ -4,6 +4,7 @@ import errno
 import itertools
 import json
 import os
+import random
 import signal
 from types import SimpleNamespace
 
@@ -108,6 +109,32 @@ def test_stopped_and_gone_on_with_it_ends_the_same(stop, alone, tmp_path):
     assert train(tmp_path) == alone
 
 
+def test_stopped_between_two_updates_it_makes_and_saves_one_more(tmp_path):
+    def between(batch, logs):
+        if batch == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted, match="the last checkpoint is that of batch 3"):
+        train(tmp_path, keras.callbacks.LambdaCallback(on_train_batch_begin=between))
+    assert load_newest(tmp_path / FOLDER).step == 3
+
+
+def test_what_plugins_draw_from_the_global_generators_goes_on(tmp_path_factory, tmp_path):
+    def draws(directory, *others):
+        drawn = []
+
+        def draw(batch, logs):
+            drawn.append((np.random.random(), random.random()))
+
+        train(directory, keras.callbacks.LambdaCallback(on_train_batch_end=draw), *others)
+        return drawn
+
+    whole = draws(tmp_path_factory.mktemp("alone"))
+    with pytest.raises(Interrupted):
+        draws(tmp_path, Stop(update=6))
+    assert draws(tmp_path) == whole[6:]
+
+
 def early_stop():
     """Ends the run after its first epoch: the best weights were those of the start."""
     return EarlyStop(SimpleNamespace(best={"epoch": 0}, monitor="val_norm"), patience=1)
@@ -191,6 +218,27 @@ def test_interval(every, step, over):
     interval = Interval(every)
     interval.since -= 1e-3
     assert interval.over(step) is over
+
+
+def test_a_minute_has_sixty_seconds():
+    assert Interval("1.5m").seconds == 90
+
+
+def test_the_time_between_two_checkpoints_begins_with_each(tmp_path, monkeypatch):
+    """Updates take 25 seconds: a minute is over after three, and an epoch has four."""
+    clock, steps, original = SimpleNamespace(now=0.0), [], saving.save_checkpoint
+
+    def save(folder, checkpoint, keep):
+        steps.append(checkpoint.step)
+        return original(folder, checkpoint, keep=keep)
+
+    def update(batch, logs):
+        clock.now += 25
+
+    monkeypatch.setattr(saving, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(saving, "save_checkpoint", save)
+    train(tmp_path, keras.callbacks.LambdaCallback(on_train_batch_end=update), every="1m")
+    assert steps == [3, 4, 7, 8]
 
 
 @pytest.mark.parametrize("every", ["10s", 0, "", "-1", None, "10.7", 1.5])

@@ -3,7 +3,7 @@
 import pytest
 from test_starting import QUICK, begin
 
-from zoo import config
+from zoo import config, ranges
 from zoo.errors import ZooError
 from zoo.training import run
 from zoo.training.callbacks import Evaluation
@@ -44,13 +44,34 @@ def test_a_value_that_means_nothing_is_refused(monkeypatch, tmp_path, override, 
     assert not (tmp_path / "config.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("fits", "inside", "outside"),
+    [
+        pytest.param(ranges.SHARE, [0, 1], [-0.1, 1.1], id="0 to 1"),
+        pytest.param(ranges.SMOOTHING, [0, 0.9], [-0.1, 1], id="0 to below 1"),
+        pytest.param(ranges.PROBABILITY, [0.1, 0.9], [0, 1], id="between 0 and 1"),
+        pytest.param(ranges.WEIGHT, [0, 9.5], [-0.1], id="at least 0"),
+        pytest.param(ranges.FACTOR, [1, 9.5], [0.9], id="at least 1"),
+        pytest.param(ranges.ABOVE_ONE, [1.1], [1], id="above 1"),
+        pytest.param(ranges.POSITIVE, [0.1], [0], id="above 0"),
+    ],
+)
+def test_a_range_ends_where_its_words_say(fits, inside, outside):
+    for value in inside:
+        ranges.check_number("key", value, fits)
+    for value in [*outside, float("nan"), float("inf"), True, "1", None]:
+        with pytest.raises(ZooError, match=f"key={value}: must be a number {fits.words}"):
+            ranges.check_number("key", value, fits)
+
+
 def test_the_vocabulary_means_something():
     for recipe in config.options("recipe"):
         check_settings(config.plain(config.compose("train", ["data=shapes", f"recipe={recipe}"])))
 
 
-def test_no_threads_are_a_choice():
-    check_settings(config.plain(config.compose("train", ["data=shapes", "threads=0"])))
+@pytest.mark.parametrize("word", ["threads=0", "seed=4294967295", "ema=null", "patience=null"])
+def test_no_threads_and_the_greatest_seed_are_a_choice(word):
+    check_settings(config.plain(config.compose("train", ["data=shapes", word])))
 
 
 def test_a_target_that_is_no_callback_is_refused(monkeypatch, tmp_path):

@@ -10,6 +10,7 @@ from zoo.registry import KINDS
 from zoo.training import run
 from zoo.training.devices import alone_in
 from zoo.training.manifest import write_manifest
+from zoo.training.rate import rate_of
 
 QUICK = [
     "data=shapes", "data.images=8", "data.held_out=2", "data.size=[64,64]", "image_size=[64,64]",
@@ -65,6 +66,25 @@ def test_the_callbacks_of_the_config_are_followed_by_what_evaluates_a_run_they_e
     assert [type(callback).__name__ for callback in callbacks[-4:]] == [
         "EarlyStopping", "AtLeastOnce", "Journal", "TrainingProgress",
     ]  # fmt: skip
+
+
+def test_averages_come_before_what_is_evaluated_and_saved(monkeypatch, tmp_path):
+    callbacks = begin(monkeypatch, tmp_path, "ema=0.9")[3]
+    assert [type(callback).__name__ for callback in callbacks[:4]] == [
+        "Diverged", "SwapAverages", "Evaluation", "BestAndLast",
+    ]  # fmt: skip
+
+
+def test_a_schedule_is_of_the_updates_of_a_run():
+    """Twenty updates of four batches along half a cosine wave from 0.1 to 0.02."""
+    words = ["subdivisions=4", "schedule=cosine", "schedule.burn_in=0", "schedule.final=0.2",
+             "optimizer.learning_rate=0.1", "ema=0.9"]  # fmt: skip
+    settings = config.plain(config.compose("train", [*QUICK, *words]))
+    optimizer = run._optimizer(settings, total_steps=80)
+    assert rate_of(optimizer, 80) == pytest.approx(0.02)
+    assert [rate_of(optimizer, batch) for batch in (37, 40)] == pytest.approx([0.06] * 2)
+    assert optimizer.gradient_accumulation_steps == 4
+    assert (optimizer.use_ema, optimizer.ema_momentum) == (True, 0.9)
 
 
 def test_a_callback_that_sets_the_learning_rate_is_refused_at_the_start(tmp_path):

@@ -40,7 +40,7 @@ def evaluation(folder):
         "confusion": {"cells": [[0, 0, 2], [0, 1, 1], [2, 1, 4]]},
         "pictures": [{
             "kind": "worst", "file": "worst-1.jpg", "id": 7, "TP": 1, "FP": 0, "FN": 1,
-            "truth": [[0, 0, 0, 0.5, 1]], "found": [[1, 0, 0, 0.5, 0.9, 0.75]],
+            "truth": [[0, 0, 0, 0.5, 1]], "found": [[1, 0.1, 0.2, 0.5, 0.9, 0.75]],
         }],
     }  # fmt: skip
     (folder / "evaluation.json").write_text(json.dumps(found))
@@ -127,9 +127,47 @@ def test_boxes_are_drawn_by_layers(tmp_path):
     image = picture(row, NAMES, tmp_path / "pictures")
     boxes = {layer: boxes._val for layer, boxes in image._boxes.items()}
     (found,) = boxes["found"]
-    assert found["position"] == {"minX": 0, "minY": 0, "maxX": 0.5, "maxY": 0.9}
+    assert found["position"] == {"minX": 0.1, "minY": 0.2, "maxX": 0.5, "maxY": 0.9}
     assert (found["class_id"], found["box_caption"]) == (1, "dog 0.75")
     assert boxes["truth"][0]["box_caption"] == "cat"
+
+
+def test_confusions_are_from_the_true_class_to_the_predicted_one(monkeypatch):
+    from zoo.training.tracking import media
+
+    monkeypatch.setattr(wandb, "plot_table", lambda kind, table, *_: table)
+    table = media._confusion([[0, 1, 5], [2, 1, 4]], [*NAMES, "background"])
+    assert table.columns == ["Actual", "Predicted", "nPredictions"]
+    assert table.data == [["cat", "dog", 5], ["background", "dog", 4]]
+
+
+def test_an_evaluation_is_shown_once_and_none_of_before(tmp_path):
+    tracking = Tracking(None, tmp_path, every=1, batch_size=1)
+    evaluation(tmp_path)
+
+    def shown(seconds):
+        os.utime(tmp_path / "evaluation.json", (start + seconds, start + seconds))
+        return sorted(tracking._media())
+
+    start = tracking.seen
+    assert shown(-9) == []
+    assert "val/images" in shown(9)
+    assert shown(9) == []
+
+
+def test_batches_are_counted_over_the_whole_run(tmp_path):
+    rows = []
+    run = SimpleNamespace(define_metric=lambda *_, **__: None, log=rows.append)
+    tracking = Tracking(run, tmp_path, every=4, batch_size=1)
+    model = keras.Sequential()
+    model.compile("sgd")
+    tracking.set_model(model)
+    tracking.set_params({"done": 7})
+    tracking.on_train_begin()
+    tracking.on_epoch_begin(1)
+    for batch in range(5):
+        tracking.on_train_batch_end(batch, {"loss": 1.0})
+    assert [row["step"] for row in rows] == [8, 12]
 
 
 def test_the_files_of_the_run_are_an_artifact(followed):
