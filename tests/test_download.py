@@ -304,6 +304,12 @@ def test_a_directory_is_asked_first_and_read_in_place(tmp_path, monkeypatch, cac
     assert not cache.exists()
 
 
+def test_a_digest_in_capitals_is_the_same(tmp_path, monkeypatch, no_network):
+    monkeypatch.setenv("ZOO_MIRROR", str(tmp_path))
+    (tmp_path / "toy.weights").write_bytes(CONTENT)
+    assert fetch(DEAD, **FILE | {"sha256": SHA256.upper()}) == tmp_path / "toy.weights"
+
+
 def test_a_wrong_file_in_a_mirror_is_refused(tmp_path, monkeypatch, server):
     monkeypatch.setenv("ZOO_MIRROR", str(tmp_path))
     (tmp_path / "toy.weights").write_bytes(b"?" * len(CONTENT))

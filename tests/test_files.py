@@ -51,6 +51,13 @@ def test_the_files_that_a_run_appends_to_are_waited_for_on_windows(windows, tmp_
     assert (tmp_path / "metrics.jsonl").read_text() == "four"
 
 
+def test_the_data_are_on_the_disk_before_the_name_and_then_the_name(tmp_path, monkeypatch):
+    path, waited = tmp_path / "a.txt", []
+    monkeypatch.setattr(files, "sync", lambda place: waited.append((place.name, path.exists())))
+    files.write_text(path, "one")
+    assert waited == [("unfinished-a.txt", False), (tmp_path.name, True)]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
 def test_rights_are_those_that_the_umask_leaves(tmp_path, monkeypatch, umask, mode):

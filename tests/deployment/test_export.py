@@ -1,5 +1,6 @@
 """Every exported format finds what the Keras detector finds."""
 
+import contextlib
 import importlib.util
 import json
 import logging
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -352,6 +354,23 @@ def test_nothing_is_told_of_temporary_folders(tmp_path):
         logger.removeHandler(handler)
     assert (tmp_path / "saved_model.pb").is_file()
     assert not told
+
+
+@pytest.mark.parametrize(
+    ("precision", "halved"), [("float32", False), ("float16", True), ("bfloat16", True)]
+)
+def test_half_precision_halves_the_weights_of_openvino(precision, halved, tmp_path, monkeypatch):
+    from zoo.format import openvino
+
+    saved, model = [], SimpleNamespace(set_rt_info=lambda *_: None)
+    engine = SimpleNamespace(
+        convert_model=lambda folder: model,
+        save_model=lambda model, path, compress_to_fp16: saved.append(compress_to_fp16),
+    )
+    monkeypatch.setattr(openvino, "need", lambda *_: engine)
+    monkeypatch.setattr(openvino, "saved", contextlib.nullcontext)
+    openvino.OpenVINO().write(None, tmp_path / "m.xml", metadata={}, precision=precision)
+    assert saved == [halved]
 
 
 @pytest.mark.parametrize("size", [64.5, 64, np.int64(64), (64, 64, 64), "32", (32, 33), None])

@@ -173,10 +173,17 @@ for name in sys.argv[1:]:
         code = graph.operatorCodes[operation.opcodeIndex]
         kind = kinds[max(code.builtinCode, code.deprecatedBuiltinCode)]
         print("=", kind, schema.TensorType.INT8 in types)
+
+half = path.with_name("half.tflite")
+LiteRT().write(network, half, metadata={"class_names": []}, precision="float16")
+graph = schema.ModelT.InitFromPackedBuf(half.read_bytes(), 0)
+types = {tensor.type for tensor in graph.subgraphs[0].tensors}
+print("half", schema.TensorType.FLOAT16 in types, schema.TensorType.INT8 in types)
 """
 
 
 def test_litert_leaves_scores_in_float_and_writes_the_same_file_again(tmp_path):
+    """In int8; the halves of float16 are of weights alone."""
     files = [tmp_path / "a.tflite", tmp_path / "b.tflite"]
     done = subprocess.run(
         [sys.executable, "-c", PREDICT, *files], capture_output=True, text=True, check=False,
@@ -190,6 +197,7 @@ def test_litert_leaves_scores_in_float_and_writes_the_same_file_again(tmp_path):
     assert {"CONV_2D", "LOGISTIC", "TOPK_V2"} <= {kind for kind, _ in predicting}
     assert {quantised for _, quantised in predicting} == {"False"}
     assert len({file.read_bytes() for file in files}) == 1
+    assert "half True False" in done.stdout
 
 
 SCRIPT = """
