@@ -1,6 +1,7 @@
 """`zoo.browse` and `zoo.anchors` as a user types them, and what they write."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -24,10 +25,15 @@ def composed(name, *overrides):
     return config.plain(config.compose(name, [*SMALL, *overrides]))
 
 
-def run(command, *arguments):
+#: A platform whose files are ASCII unless told otherwise.
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "utf-8"}
+
+
+def run(command, *arguments, **environment):
     done = subprocess.run(
-        [sys.executable, "-m", command, *arguments], capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-m", command, *arguments], env={**os.environ, **environment},
+        capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
@@ -117,10 +123,11 @@ def test_statistics_by_hand():
 
 
 def test_anchors_come_as_yaml_json_and_a_picture(tmp_path):
-    done = run("zoo.anchors", *SMALL, "clusters=6", "generations=30", f"hydra.run.dir={tmp_path}")
+    place = f"hydra.run.dir={tmp_path}"
+    done = run("zoo.anchors", *SMALL, "clusters=6", "generations=30", place, **ASCII)
     assert "average IoU" in done.stdout
     result = json.loads((tmp_path / "anchors.json").read_text())
-    pasted = yaml.safe_load((tmp_path / "anchors.yaml").read_text())
+    pasted = yaml.safe_load((tmp_path / "anchors.yaml").read_text(encoding="utf-8"))
     assert pasted["model"]["head"]["anchors"] == result["anchors"] and len(result["anchors"]) == 6
     assert result["fit"]["refined"]["average_iou"] > result["fit"]["model"]["average_iou"]
     assert (tmp_path / "anchors.png").stat().st_size > 10_000

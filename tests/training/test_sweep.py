@@ -91,6 +91,19 @@ def test_the_table_shows_lists_in_brackets(tmp_path, capsys):
     assert "[backbone]" in capsys.readouterr().out
 
 
+def test_the_file_of_the_table_is_utf8_on_every_platform(tmp_path):
+    (tmp_path / "0" / ".hydra").mkdir(parents=True)
+    (tmp_path / "0" / ".hydra" / "overrides.yaml").write_text("- data.root=Bögen\n", "utf-8")
+    script = (
+        "import sys, pathlib; from zoo.training.sweep import Sweep; sweep = Sweep(); "
+        "sweep.directory = pathlib.Path(sys.argv[1]); sweep.conclude()"
+    )
+    ascii = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {**os.environ, **ascii, "PYTHONIOENCODING": "utf-8"}
+    subprocess.run([sys.executable, "-c", script, tmp_path], env=environment, check=True)
+    assert "Bögen" in (tmp_path / "sweep.csv").read_text("utf-8")
+
+
 def test_failed_jobs_are_marked_the_others_finish_and_none_runs_twice(tmp_path):
     sweep = ["-m", "seed=0,1,2", f"hydra.sweep.dir={tmp_path}"]
     output, errors = run(*sweep, code=1, REFUSE="0", CRASH="1")

@@ -23,6 +23,7 @@ from zoo.data.sources import open_source
 from zoo.data.training import network_input
 from zoo.errors import ZooError
 from zoo.evaluation.report import plain_console
+from zoo.files import write_text
 from zoo.ranges import check_whole
 
 #: More boxes than this tell nothing new; so many are drawn at random.
@@ -72,7 +73,7 @@ def propose(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     }
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "anchors.json").write_text(json.dumps(result, indent=1) + "\n")
-    (directory / "anchors.yaml").write_text(paste := _yaml(result, cfg["model"]["head"]))
+    write_text(directory / "anchors.yaml", paste := _yaml(result, cfg["model"]["head"]))
     _draw(wh, old, refined, directory / "anchors.png")
     _print(result, paste)
     return result

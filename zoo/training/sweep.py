@@ -135,7 +135,7 @@ class Sweep(Callback):
         if not rows:
             return rows
         columns = list(dict.fromkeys(key for row in rows for key in row))
-        with open(self.directory / "sweep.csv", "w", newline="") as file:
+        with open(self.directory / "sweep.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
