@@ -25,7 +25,7 @@ TOGETHER = {
 #: From the bottom up. A module may import its own folder and anything below, nothing beside.
 LEVELS = [
     {"errors"},
-    {"backend", "signature", "files", "ranges"},
+    {"backend", "signature", "files", "ranges", "nested"},
     {"registry", "download"},
     {"building"},
     {"config"},
@@ -65,6 +65,7 @@ NO_BACKEND = {
     "download",
     "files",
     "ranges",
+    "nested",
     "format",
     "cards",
     "exported",

@@ -12,7 +12,7 @@ import re
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -366,14 +366,3 @@ def _complain(error: ZooError) -> None:
         traceback.print_exception(error.__cause__)
     print(f"error: {error}", file=sys.stderr)
     raise SystemExit(2)
-
-
-def walk(cfg: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every (dotted key, mapping) of a plain config, outermost first."""
-    if isinstance(cfg, Mapping):
-        yield path, cfg
-        for key, value in cfg.items():
-            yield from walk(value, f"{path}.{key}" if path else str(key))
-    elif isinstance(cfg, list):
-        for index, value in enumerate(cfg):
-            yield from walk(value, f"{path}[{index}]")

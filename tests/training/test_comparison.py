@@ -2,7 +2,7 @@ import statistics
 
 import pytest
 
-from zoo.training.comparison import differences, interval, spread, verdict, verdicts, worst
+from zoo.training.comparison import changes, interval, spread, verdict, verdicts, worst
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_the_worst_verdict_is_the_one_on_the_whole():
     assert worst(["identical", "within tolerance"]) == "within tolerance"
 
 
-def test_differences_are_lines():
+def test_changes_are_lines():
     before = {"python": "3.11", "packages": {"keras": "1", "jax": "2"}}
     now = {"python": "3.11", "packages": {"keras": "3", "torch": "4"}}
-    assert differences(before, now) == [
+    assert changes(before, now) == [
         "packages.keras: 1 → 3", "packages.jax: 2 → none", "packages.torch: none → 4",
     ]  # fmt: skip

@@ -11,7 +11,6 @@ from zoo.training.manifest import config_sha256, read_manifest, write_manifest
 from zoo.training.record import Record
 from zoo.training.resumption import (
     check_place,
-    config_differences,
     in_place,
     resume_point,
     stored_config,
@@ -136,12 +135,6 @@ def test_a_run_stopped_before_its_first_checkpoint_starts_over(tmp_path, caplog,
 def test_no_run_there():
     with pytest.raises(ZooError, match="no run in /nowhere"):
         stored_config({"resume": "/nowhere"}, [])
-
-
-def test_differences_name_the_leaf():
-    before = {"a": {"b": 1, "c": [1]}, "d": {}}
-    now = {"a": {"b": 2, "c": [1]}, "d": {"e": 3}}
-    assert config_differences(before, now) == [("a.b", 1, 2), ("d", {}, None), ("d.e", None, 3)]
 
 
 @pytest.mark.parametrize("said", ["", "/manifest.json"])

@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from zoo.nested import differences
+
 IDENTICAL, WITHIN, NOT = "identical", "within tolerance", "not reproduced"
 #: Two-sided 95 % quantiles of Student's t with 1, 2, … degrees of freedom.
 STUDENT = (
@@ -16,18 +18,9 @@ STUDENT = (
 NORMAL = 1.96
 
 
-def differences(before: Any, now: Any, path: str = "") -> list[str]:
-    """`path: value before → value now` of all that differs between two plain values."""
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        keys = list(dict.fromkeys([*before, *now]))
-        return [
-            line
-            for key in keys
-            for line in differences(
-                before.get(key), now.get(key), f"{path}.{key}" if path else str(key)
-            )
-        ]
-    return [] if before == now else [f"{path}: {_said(before)} → {_said(now)}"]
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """`key: value before → value now` of all that differs between two nested mappings."""
+    return [f"{key}: {_said(a)} → {_said(b)}" for key, a, b in differences(before, now)]
 
 
 def _said(value: Any) -> str:

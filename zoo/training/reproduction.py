@@ -14,7 +14,7 @@ from typing import Any
 from zoo.data.sources import open_source
 from zoo.errors import ZooError
 from zoo.training import data_record
-from zoo.training.comparison import differences
+from zoo.training.comparison import changes
 from zoo.training.environment import environment
 from zoo.training.manifest import read_manifest
 
@@ -46,7 +46,7 @@ def _moved(value: Any, directory: Path) -> Any:
 def environment_changes(manifest: Mapping[str, Any]) -> list[str]:
     """What is different here from where the run was made, a line each."""
     now = environment()
-    changed = differences({key: manifest["environment"][key] for key in now}, now)
+    changed = changes({key: manifest["environment"][key] for key in now}, now)
     if (backend := os.environ.get("KERAS_BACKEND", manifest["backend"])) != manifest["backend"]:
         changed.append(f"backend: {manifest['backend']} → {backend}")
     return changed
@@ -65,15 +65,15 @@ def data_changes(path: Path, manifest: Mapping[str, Any], data: Mapping[str, Any
     """
     sources = {split: open_source(data, split) for split in ("train", "val")}
     now = {split: data_record.image_digests(source) for split, source in sources.items()}
-    found = differences(manifest["data"]["class_names"], list(sources["train"].class_names))
-    found = [f"class_names{line}" for line in found]
+    names = {"class_names": list(sources["train"].class_names)}
+    found = changes({"class_names": manifest["data"]["class_names"]}, names)
     with contextlib.suppress(OSError, ValueError):
         folder = path if path.is_dir() else path.parent
         before = json.loads((folder / data_record.FILE).read_text())
         return found + data_record.changes(before, now)
     for split, source in sources.items():
         summary = data_record.summary(source, now[split])
-        found += differences(manifest["data"][split], summary, split)
+        found += changes({split: manifest["data"][split]}, {split: summary})
     return found
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo.cards import preset_of
 from zoo.config import override, override_value
 from zoo.errors import ZooError
+from zoo.nested import differences
 from zoo.training.checkpoint import FOLDER, Checkpoint, checkpoints, load_newest
 from zoo.training.manifest import FILE, read_manifest
 
@@ -111,13 +112,9 @@ def resume_point(cfg: Mapping[str, Any], directory: Path) -> Checkpoint | None:
             "hydra.run.dir starts a new one"
         )
     manifest = read_manifest(directory)
-    differences = [
-        (key, held, wanted)
-        for key, held, wanted in config_differences(manifest["config"], cfg)
-        if not _free(key)
-    ]
-    if differences:
-        raise ZooError(_refusal(differences, directory))
+    changed = [row for row in differences(manifest["config"], cfg) if not _free(row[0])]
+    if changed:
+        raise ZooError(_refusal(changed, directory))
     return load_newest(directory / FOLDER)
 
 
@@ -130,23 +127,6 @@ def is_finished(directory: Path) -> bool:
     if not (directory / FILE).is_file():
         return False
     return read_manifest(directory)["status"] == "finished"
-
-
-def config_differences(
-    before: Mapping[str, Any], now: Mapping[str, Any]
-) -> list[tuple[str, Any, Any]]:
-    """(Dotted key, value before, value now) of all that differs; None where a key is missing."""
-    old, new = dict(_leaves(before)), dict(_leaves(now))
-    keys = sorted(old.keys() | new.keys())
-    return [(k, old.get(k), new.get(k)) for k in keys if old.get(k) != new.get(k)]
-
-
-def _leaves(cfg: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(cfg, Mapping) and (cfg or not path):
-        for key, value in cfg.items():
-            yield from _leaves(value, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, cfg
 
 
 def _free(key: str) -> bool:
@@ -175,8 +155,8 @@ def _put(cfg: dict[str, Any], key: str, value: Any) -> None:
         cfg[key] = value
 
 
-def _refusal(differences: Sequence[tuple[str, Any, Any]], run: Any) -> str:
-    listed = "; ".join(f"{key}={wanted}, not {held}" for key, held, wanted in differences)
+def _refusal(changed: Sequence[tuple[str, Any, Any]], run: Any) -> str:
+    listed = "; ".join(f"{key}={wanted}, not {held}" for key, held, wanted in changed)
     return (
         f"the run in {run} cannot go on with {listed}: its numbers would be of no run; leave it "
         f"out, or start a new run with weights={run}"

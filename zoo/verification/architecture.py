@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -18,6 +18,7 @@ from zoo.darknet.sections.weighted import strides_of
 from zoo.darknet.weights import cfg_text
 from zoo.errors import ZooError
 from zoo.layer.pooling import MaxPool
+from zoo.nested import differences
 
 
 def check(detector: Any, plan: Plan) -> None:
@@ -134,23 +135,13 @@ def check_name(preset: str, model: str) -> None:
     if named == model:
         return
     ours, theirs = (config.plain(config.compose(f"model/{m}"))["model"] for m in (model, named))
-    differences = _differences(theirs, ours)
-    key, wanted, found = next(differences, ("name", named, model))
+    # The names differ for certain, and say nothing.
+    others = (row for row in differences(theirs, ours) if row[0] != "name")
+    key, wanted, found = next(others, ("name", named, model))
     raise ZooError(
         f"preset {preset!r} is called after {named}, but its card says model: {model}; the first "
         f"difference is {key}: {wanted} in {named}, {found} in {model}"
     )
-
-
-def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[tuple]:
-    for path, mapping in config.walk(dict(theirs)):
-        other: Any = ours
-        for part in path.split(".") if path else []:
-            other = other.get(part, {}) if isinstance(other, Mapping) else {}
-        for key, value in mapping.items():
-            found = other.get(key) if isinstance(other, Mapping) else None
-            if not isinstance(value, Mapping) and found != value and (path, key) != ("", "name"):
-                yield f"{path}.{key}".lstrip("."), value, found
 
 
 # === Cost ===
