@@ -16,7 +16,15 @@ from zoo.errors import ZooError
 from zoo.exported import ExportedDetector
 from zoo.format.contract import format_of
 from zoo.training.environment import accelerators, environment
-from zoo.training.manifest import MAYBE_TEXT, TEXT, WHOLE, check_against, command_line, now
+from zoo.training.manifest import (
+    ENVIRONMENT,
+    MAYBE_TEXT,
+    TEXT,
+    WHOLE,
+    check_against,
+    command_line,
+    now,
+)
 from zoo.training.state import weights_sha256
 
 FILE = "manifest.json"
@@ -39,19 +47,7 @@ SCHEMA: dict[str, Any] = {
         "fingerprint": TEXT,
     },
     "backend": TEXT,
-    "environment": {
-        "python": TEXT,
-        "system": TEXT,
-        "packages": (dict,),
-        "accelerators": [TEXT],
-        "hardware": (dict,),
-        "code": {
-            "commit": MAYBE_TEXT,
-            "dirty": (bool, type(None)),
-            "patch_sha256": MAYBE_TEXT,
-            "untracked": (list, type(None)),
-        },
-    },
+    "environment": ENVIRONMENT,
     "metrics": (dict,),
     "darknet": (dict,),  # by the rules of `detector map`
     "warning": MAYBE_TEXT,  # why the scores are not clean

@@ -20,6 +20,19 @@ VERSION = 1
 TEXT, NUMBER, WHOLE, FLAG = (str,), (int, float), (int,), (bool,)
 MAYBE_TEXT, MAYBE_NUMBER = (str, type(None)), (int, float, type(None))
 #: Key → the types of its value, a mapping of keys again, or [what each item of a list is].
+ENVIRONMENT: dict[str, Any] = {
+    "python": TEXT,
+    "system": TEXT,
+    "packages": (dict,),
+    "accelerators": [TEXT],
+    "hardware": {"cpu": TEXT, "cores": WHOLE, "memory_gib": MAYBE_NUMBER},
+    "code": {
+        "commit": MAYBE_TEXT,
+        "dirty": (bool, type(None)),
+        "patch_sha256": MAYBE_TEXT,
+        "untracked": (list, type(None)),
+    },
+}
 SCHEMA: dict[str, Any] = {
     "version": WHOLE,
     "id": TEXT,
@@ -33,19 +46,7 @@ SCHEMA: dict[str, Any] = {
     "deterministic": FLAG,
     "backend": TEXT,
     "precision": TEXT,
-    "environment": {
-        "python": TEXT,
-        "system": TEXT,
-        "packages": (dict,),
-        "accelerators": [TEXT],
-        "hardware": {"cpu": TEXT, "cores": WHOLE, "memory_gib": MAYBE_NUMBER},
-        "code": {
-            "commit": MAYBE_TEXT,
-            "dirty": (bool, type(None)),
-            "patch_sha256": MAYBE_TEXT,
-            "untracked": (list, type(None)),
-        },
-    },
+    "environment": ENVIRONMENT,
     "data": {
         "class_names": [TEXT],
         "train": {"images": WHOLE, "boxes": (dict,), "fingerprint": TEXT, "files_sha256": TEXT},
