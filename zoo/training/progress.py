@@ -16,6 +16,8 @@ from zoo.training.waiting import Waits
 log = logging.getLogger(__name__)
 #: Of the time of updates: who waits longer for data is told so.
 MUCH_WAITING = 0.1
+#: Without a terminal, time between two lines within an epoch.
+QUIET_SECONDS = 30
 #: In the line of an epoch: of detectors, then of classifiers.
 SCORES = ("val_AP", "val_AP50", "val_top1", "val_top5")
 
@@ -32,7 +34,6 @@ class TrainingProgress(keras.callbacks.Callback):
         batch_size: images of a batch.
         done: batches trained on before this process.
         console: where to write; standard output by default.
-        quiet_seconds: without a terminal, time between two lines within an epoch.
     """
 
     def __init__(
@@ -42,12 +43,10 @@ class TrainingProgress(keras.callbacks.Callback):
         batch_size: int,
         done: int = 0,
         console: Console | None = None,
-        quiet_seconds: float = 30,
     ):
         super().__init__()
         self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
         self.console = console or plain_console(highlight=False, soft_wrap=True)
-        self.quiet_seconds = quiet_seconds
         self.before = self.done = done
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -88,7 +87,7 @@ class TrainingProgress(keras.callbacks.Callback):
             description=f"epoch {self.epoch + 1}/{self.epochs}",
             state=state,
         )
-        if not self.console.is_terminal and now - self.said > self.quiet_seconds:
+        if not self.console.is_terminal and now - self.said > QUIET_SECONDS:
             self.said = now
             step = (self.done - 1) % self.steps + 1
             self.console.print(f"epoch {self.epoch + 1} step {step}/{self.steps}  {state}")
