@@ -13,14 +13,13 @@ from zoo.files import file_sha256
 from zoo.model_card.counting import count_flops
 from zoo.model_card.evidence import published, read_evidence
 from zoo.model_card.latency import read_latency
+from zoo.model_card.page import SCORES
 
 #: The sections of a card, each with something in it.
 SECTIONS = (
     "preset", "description", "architecture", "cost", "classes", "preprocessing", "weights",
     "training", "licence", "claimed", "measured", "latency", "limits", "commands",
 )  # fmt: skip
-#: Of these a figure has as many as there are.
-SCORES = ("AP", "AP50", "AP75")
 
 
 def facts(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-CLAIM_KEYS = ("AP", "AP50", "AP75")
+#: A measured row has all of these, a claim as many as its authors give.
+SCORES = ("AP", "AP50", "AP75")
 
 
 def page(card: Mapping[str, Any]) -> str:
@@ -50,13 +51,13 @@ def _claims(claims: Sequence[Mapping[str, Any]]) -> str:
         (
             str(claim["split"]),
             str(claim["image_size"]),
-            *(f"{claim[key]:.1f}" if key in claim else "–" for key in CLAIM_KEYS),
+            *(f"{claim[key]:.1f}" if key in claim else "–" for key in SCORES),
             "yes" if claim["clean"] else "**no**",
             claim["source"],
         )
         for claim in claims
     ]
-    head = ("split", "input", *(f"{key}, %" for key in CLAIM_KEYS), "clean", "source")
+    head = ("split", "input", *(f"{key}, %" for key in SCORES), "clean", "source")
     return _table(head, rows)
 
 
@@ -64,13 +65,13 @@ def _measured(card: Mapping[str, Any]) -> str:
     found = card["measured"]
     if isinstance(found, str):
         return f"Not measured: {found.strip()}."
-    head = ("rules", "input", *(f"{key}, %" for key in CLAIM_KEYS), "Darknet's mAP@0.50, %",
+    head = ("rules", "input", *(f"{key}, %" for key in SCORES), "Darknet's mAP@0.50, %",
             "clean", "manifest")  # fmt: skip
     rows = [
         (
             row["rules"],
             _size(row["evidence"]["image_size"]),
-            *(f"{100 * row[key]:.2f}" for key in (*CLAIM_KEYS, "darknet_mAP")),
+            *(f"{100 * row[key]:.2f}" for key in (*SCORES, "darknet_mAP")),
             "yes" if row["clean"] else "**no**",
             f"`{row['file']}`, SHA-256 `{row['sha256'][:12]}…`",
         )

@@ -17,10 +17,10 @@ from zoo.report.html import document, facts, figure, note, picture, section
 from zoo.report.labels import training_labels
 
 FILE = "report.html"
-#: Pictures that a run may leave, and what is on them.
+#: Pictures that a run may leave: the title of each, and what is on it.
 PICTURES = {
-    "batches.png": "The first training batches, as the network sees them.",
-    "examples.png": "Detections on the first images of the evaluation.",
+    "batches.png": ("Training batches", "The first training batches, as the network sees them."),
+    "examples.png": ("Detections", "Detections on the first images of the evaluation."),
 }
 
 
@@ -66,15 +66,14 @@ def _title(directory: Path) -> str:
 
 
 def _pictures(directory: Path) -> list[str]:
-    shown = {name: caption for name, caption in PICTURES.items() if (directory / name).is_file()}
-    titles = {"batches.png": "Training batches", "examples.png": "Detections"}
     return [
         section(
-            titles[name],
+            title,
             figure(picture(directory / name, caption), caption),
             anchor=name.removesuffix(".png"),
         )
-        for name, caption in shown.items()
+        for name, (title, caption) in PICTURES.items()
+        if (directory / name).is_file()
     ]
 
 
