@@ -57,8 +57,10 @@ class Labels:
 class Source(Protocol):
     """A data set: a random-access sequence of labelled images. The contract of kind `dataset`.
 
-    A source of files may have a method `reduced(index, reduction)` besides: the pixels at a 2nd,
-    4th or 8th of their size, for training on pictures far larger than the network input.
+    A source of files may have two methods besides. `path(index)` names the file of an image, whose
+    digest goes into a run's data.json; without it there are those of the labels alone.
+    `reduced(index, reduction)` gives the pixels at a 2nd, 4th or 8th of their size, for training on
+    pictures far larger than the network input.
 
     Attributes:
         class_names: one name for each class index.

@@ -74,7 +74,9 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
     """Train as `cfg` says (see `conf/train.yaml`) and leave everything in `directory`.
 
     Writes config.yaml, manifest.json, data.json, metrics.jsonl, checkpoints, last.keras,
-    best.keras, metrics.json, batches.png and examples.png. Of several processes the first one does.
+    best.keras, metrics.json, evaluation.json with pictures, the same of the newest evaluation in
+    latest, batches.png, examples.png, report.html, train.lock and, in a checkout with changes,
+    changes.patch (docs/reproducibility.md). Of several processes the first one does.
 
     Returns:
         The scores of the best checkpoint (COCO's, or top1 and top5) on the validation split.
