@@ -25,7 +25,7 @@ TOGETHER = {
 #: From the bottom up. A module may import its own folder and anything below, nothing beside.
 LEVELS = [
     {"errors"},
-    {"backend", "signature", "files", "ranges", "nested"},
+    {"backend", "signature", "files", "ranges", "nested", "console"},
     {"registry", "download"},
     {"building"},
     {"config"},
@@ -66,6 +66,7 @@ NO_BACKEND = {
     "files",
     "ranges",
     "nested",
+    "console",
     "format",
     "cards",
     "exported",

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
-from rich.table import Table
 
 from zoo.config import command, override, plain
+from zoo.console import plain_console, table
 from zoo.errors import ZooError
-from zoo.evaluation.report import plain_console
 
 VERSION = 1
 
@@ -127,18 +126,17 @@ def print_changes(changed: Mapping[str, Sequence[str]]) -> None:
 
 def print_result(result: Mapping[str, Any]) -> None:
     """The table of verdicts, and the one on the whole."""
-    table = Table(title=f"run {result['run']} again")
     study = len(result["runs"]) > 1
     spread = ["mean of seeds", "one seed"] if study else []
-    for column in ("metric", "before", "now", *spread, "verdict"):
-        table.add_column(column, justify="left" if column in ("metric", "verdict") else "right")
+    columns, rows = ["metric", "before", "now", *spread, "verdict"], []
     for name, row in result["metrics"].items():
         numbers = [_shown(row["before"]), _shown(row["now"])]
         if study:
             mean = _shown(row["mean"], f" ± {row['interval']:.4f}")
             numbers += [mean, "–" if row["mean"] < 0 else f"± {row['spread']:.4f}"]
-        table.add_row(name, *numbers, row["verdict"])
-    plain_console().print(table)
+        rows.append((name, *numbers, row["verdict"]))
+    title = f"run {result['run']} again"
+    plain_console().print(table(columns, rows, title=title, words=("metric", "verdict")))
     print(f"weights: {result['weights']}")
     print_changes(result["changed"])
     print(f"verdict: {result['verdict']}")

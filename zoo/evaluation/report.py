@@ -5,25 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-
-def plain_console(**options: Any) -> Console:
-    """A console that prints names of users as they are: no `[markup]`, no `:emoji:`."""
-    return Console(markup=False, emoji=False, **options)
+from zoo.console import plain_console, table
 
 
 def print_metrics(metrics: Mapping[str, float], *, title: str, caption: str | None = None) -> None:
     """A table of the COCO numbers on standard output, with what is to be said about them below."""
-    table = Table()
-    table.add_column("metric")
-    table.add_column("value", justify="right")
-    for name, value in metrics.items():
-        table.add_row(name, "–" if value < 0 else f"{value:.4f}")
+    rows = [(name, "–" if value < 0 else f"{value:.4f}") for name, value in metrics.items()]
     console = plain_console(highlight=False)
     console.print(title, style="italic", soft_wrap=True)  # a table would fold it to its width
-    console.print(table)
+    console.print(table(["metric", "value"], rows))
     if caption:
         console.print(caption, style="yellow")
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.table import Table
-
-from zoo.evaluation.report import plain_console
+from zoo.console import plain_console, table
 from zoo.report.charts import ranked
 
 
@@ -15,22 +13,22 @@ def print_data(found: Mapping[str, Any]) -> None:
     """The stages of the input pipeline beside each other, and which of data and model limits."""
     pipeline = found["pipeline"]
     rows = [
-        (stage, [_number(p["stages"].get(stage, {}).get("cpu_ms")) for p in pipeline.values()])
+        (stage, *(_number(p["stages"].get(stage, {}).get("cpu_ms")) for p in pipeline.values()))
         for stage in stages(found)
     ]
     console = plain_console(highlight=False)
     console.print("CPU milliseconds an image, one thread", style="italic")
-    console.print(_table(["stage", *pipeline], rows))
+    console.print(table(["stage", *pipeline], rows))
     facts = {
         "decoded for each": "decoded_per_image",
         "images/CPU-s": "images_per_cpu_second",
         "images/s": "images_per_second",
     }
-    rows = [(name, [_number(p[key]) for p in pipeline.values()]) for name, key in facts.items()]
+    rows = [(name, *(_number(p[key]) for p in pipeline.values())) for name, key in facts.items()]
     for threads in found["loader"]["RAM"]:
         rates = [found["loader"].get(kind, {}).get(threads) for kind in pipeline]
-        rows.append((f"loader, images/s, threads: {threads}", [_number(rate) for rate in rates]))
-    console.print(_table(["", *pipeline], rows))
+        rows.append((f"loader, images/s, threads: {threads}", *map(_number, rates)))
+    console.print(table(["", *pipeline], rows))
     console.print(found["verdict"], soft_wrap=True)
 
 
@@ -38,12 +36,12 @@ def print_model(found: Mapping[str, Any], name: str) -> None:
     """Latencies, throughput, memory and cold start of a detector."""
     keys = ("median", "p95", "least", "most")
     rows = [
-        (what, [_number(found[key][column]) for column in keys])
+        (what, *(_number(found[key][column]) for column in keys))
         for what, key in {"network to boxes": "latency", "pixels to boxes": "whole"}.items()
     ]
     console = plain_console(highlight=False)
     console.print(f"{name}: milliseconds of one image", style="italic", soft_wrap=True)
-    console.print(_table(["", *keys], rows))
+    console.print(table(["", *keys], rows))
     for number, rate in found["throughput"].items():
         note = ", the only size of this file" if found["fixed_batch"] else ""
         console.print(f"batches of {number}: {rate:.1f} images/s{note}")
@@ -67,16 +65,6 @@ def picture(found: Mapping[str, Any]) -> str:
         return ranked(cpu, x="CPU ms an image, streaming")
     rates = {f"batch {number}": rate for number, rate in found["throughput"].items()}
     return ranked(rates, x="images/s")
-
-
-def _table(columns: list[str], rows: list[tuple[str, list[str]]]) -> Table:
-    table = Table()
-    table.add_column(columns[0])
-    for name in columns[1:]:
-        table.add_column(name, justify="right")
-    for name, values in rows:
-        table.add_row(name, *values)
-    return table
 
 
 def _number(value: float | None) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
+from zoo.console import plain_console, table
 from zoo.data.anchors import (
     AnchorFit,
     evolve,
@@ -22,7 +22,6 @@ from zoo.data.anchors import (
 from zoo.data.sources import open_source
 from zoo.data.training import network_input
 from zoo.errors import ZooError
-from zoo.evaluation.report import plain_console
 from zoo.files import write_text
 from zoo.ranges import check_whole
 
@@ -94,13 +93,12 @@ def _yaml(result: Mapping[str, Any], head: Mapping[str, Any]) -> str:
 
 
 def _print(result: Mapping[str, Any], paste: str) -> None:
-    table = Table(title="fit of anchors to the training boxes")
-    for column in ("anchors", "average IoU", "recall, sides within 4×", "recall, IoU ≥ 0.5"):
-        table.add_column(column, justify="left" if column == "anchors" else "right")
-    for name, fit in result["fit"].items():
-        shares = (fit["average_iou"], fit["recall"], fit["recall50"])
-        table.add_row(name, *(f"{share:.4f}" for share in shares))
-    plain_console().print(table)
+    columns = ["anchors", "average IoU", "recall, sides within 4×", "recall, IoU ≥ 0.5"]
+    rows = [
+        (name, *(f"{fit[key]:.4f}" for key in ("average_iou", "recall", "recall50")))
+        for name, fit in result["fit"].items()
+    ]
+    plain_console().print(table(columns, rows, title="fit of anchors to the training boxes"))
     print(paste)
 
 

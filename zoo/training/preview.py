@@ -10,15 +10,14 @@ from typing import Any
 import cv2
 import numpy as np
 import supervision as sv
-from rich.table import Table
 from rich.text import Text
 
+from zoo.console import plain_console, table
 from zoo.data.geometry import resized_sides
 from zoo.data.sample import MEDIUM, Source
 from zoo.data.sources import open_source
 from zoo.data.training import TrainingSamples, network_input, training_samples
 from zoo.evaluation.pictures import labelled, write_picture
-from zoo.evaluation.report import plain_console
 from zoo.files import replacing
 from zoo.ranges import check_whole
 from zoo.training.length import epochs
@@ -158,12 +157,11 @@ def _quantiles(values: np.ndarray) -> list[float]:
 
 
 def _print(statistics: Mapping[str, Any]) -> None:
-    table = Table(title="boxes of each class")
-    table.add_column("class")
-    table.add_column("boxes", justify="right")
-    for name, count in sorted(statistics["classes"].items(), key=lambda row: -row[1]):
-        table.add_row(name, Text(str(count), style="" if count else "red"))
-    plain_console().print(table)
+    rows = [
+        (name, Text(str(count), style="" if count else "red"))
+        for name, count in sorted(statistics["classes"].items(), key=lambda row: -row[1])
+    ]
+    plain_console().print(table(["class", "boxes"], rows, title="boxes of each class"))
     size = "×".join(map(str, statistics["image_size"]))
     small, medium, large = statistics["small_medium_large"]
     print(

@@ -10,7 +10,7 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from zoo.evaluation.report import plain_console
+from zoo.console import plain_console
 from zoo.training.waiting import Waits
 
 log = logging.getLogger(__name__)

@@ -23,11 +23,9 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from zoo.config import is_job_of_sweep
+from zoo.console import plain_console, table
 from zoo.download import alone
 from zoo.errors import ZooError
 from zoo.files import write_text
@@ -139,13 +137,13 @@ class Sweep(Callback):
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
-        # Rich reads [backbone] as a style.
-        table = Table(title=escape(f"sweep in {self.directory}"))
-        for column in columns:
-            table.add_column(column, justify="right" if column in METRICS else "left")
-        for row in rows:
-            table.add_row(*(escape(_text(row.get(column, ""))) for column in columns))
-        Console().print(table)
+        shown = table(
+            columns,
+            [[_text(row.get(column, "")) for column in columns] for row in rows],
+            title=f"sweep in {self.directory}",
+            words=[column for column in columns if column not in METRICS],
+        )
+        plain_console().print(shown)
         return rows
 
 

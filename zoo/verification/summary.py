@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from zoo.evaluation.report import plain_console
+from zoo.console import plain_console, table
 from zoo.verification.certificate import Certificate
 from zoo.verification.layers import Row
 
@@ -35,14 +35,16 @@ def _layers(found: Certificate) -> Table:
     shown = [] if first is None else [first]
     shown += [row for row in worst if row is not first]
     title = "the layers with the largest errors"
-    table = Table(title=title if first is None else f"the first that diverges, and {title}")
-    for column in ("layer", "section", "in the model"):
-        table.add_column(column)
-    for column in ("error", "tolerance", "verdict"):
-        table.add_column(column, justify="right")
-    for row in shown:
-        table.add_row(*_cells(row), style="red" if row is first else None)
-    return table
+    words = ["layer", "section", "in the model"]
+    made = table(
+        [*words, "error", "tolerance", "verdict"],
+        [_cells(row) for row in shown],
+        title=title if first is None else f"the first that diverges, and {title}",
+        words=words,
+    )
+    if first is not None:
+        made.rows[0].style = "red"
+    return made
 
 
 def _cells(row: Row) -> list[str]:
@@ -57,12 +59,12 @@ def _cells(row: Row) -> list[str]:
 
 
 def _detections(found: Certificate) -> Table:
-    table = Table(title="detections")
-    for column in ("score above", "ours", "reference", "box error", "score error", "verdict"):
-        table.add_column(column, justify="right")
-    for row in found.detections:
-        table.add_row(
+    columns = ["score above", "ours", "reference", "box error", "score error", "verdict"]
+    rows = [
+        (
             f"{row.threshold:g}", str(row.ours), str(row.reference), f"{row.max_box_error:.1e}",
             f"{row.max_score_error:.1e}", row.verdict,
-        )  # fmt: skip
-    return table
+        )
+        for row in found.detections
+    ]  # fmt: skip
+    return table(columns, rows, title="detections", words=())
