@@ -10,6 +10,7 @@ from zoo.registry import KINDS
 from zoo.training import run
 from zoo.training.devices import alone_in
 from zoo.training.manifest import write_manifest
+from zoo.training.optimizer import optimizer_of
 from zoo.training.rate import rate_of
 
 QUICK = [
@@ -155,4 +156,4 @@ def test_a_part_that_gives_something_else_is_refused(kind, part, sentence):
     settings = config.plain(config.compose("train", QUICK))
     own = {"learning_rate": 0.1} if kind == "optimizer" else {}
     with KINDS[kind].temporarily("own", part), pytest.raises(ZooError, match=sentence):
-        run._optimizer({**settings, kind: {"name": "own", **own}}, total_steps=4)
+        optimizer_of({**settings, kind: {"name": "own", **own}}, total_steps=4)

@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +47,13 @@ from zoo.training.interruption import Interruption
 from zoo.training.journal import Journal, appended, cut_back
 from zoo.training.length import epochs, steps_of_an_epoch
 from zoo.training.manifest import read_manifest
+from zoo.training.optimizer import optimizer_of
 from zoo.training.preview import save_first_batches
 from zoo.training.progress import TrainingProgress
 from zoo.training.record import Record
 from zoo.training.replicated import sum_gradients_first
 from zoo.training.resumption import is_finished, resume_point
 from zoo.training.saving import Checkpoints
-from zoo.training.schedules.updates import PerUpdate
 from zoo.training.settings import check_settings
 from zoo.training.state import weights_sha256
 from zoo.training.task import Task, task_of
@@ -232,7 +231,7 @@ def compile_detector(
 ) -> None:
     """Give a detector its optimizer and decide what is compiled with XLA."""
     detector.compile(
-        optimizer=_optimizer(cfg, total_steps=total_steps),
+        optimizer=optimizer_of(cfg, total_steps=total_steps),
         jit_compile=_whole_step(devices),
     )
     detector.optimizer.build(detector.trainable_variables)
@@ -259,53 +258,6 @@ def _batches(
     samples = training_samples(cfg, source, steps=steps_of_an_epoch(cfg, source))
     threads = {} if cfg["threads"] is None else {"num_threads": cfg["threads"]}
     return fit_batches(samples, start=start, devices=devices, waits=waits, **threads)
-
-
-def _optimizer(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
-    """The optimizer of the config, with its schedule and its averages.
-
-    Raises:
-        ZooError: a value that the optimizer refuses, a text where it takes numbers, or a part that
-            gives something else or cannot be saved.
-    """
-    settings = dict(cfg["optimizer"])
-    for key, value in settings.items():  # Keras' own would fail with it at the first update
-        if isinstance(value, str) and key not in ("name", "_target_"):
-            raise ZooError(f"optimizer.{key}={value!r} must be a number")
-    rate = settings.pop("learning_rate", None)
-    if not isinstance(rate, Real) or isinstance(rate, bool) or rate < 0:
-        raise ZooError(f"optimizer.learning_rate={rate!r} must be a number, at least 0")
-    parts = cfg["subdivisions"]
-    schedule = building.build(
-        "schedule", cfg["schedule"], learning_rate=rate, total_steps=max(total_steps // parts, 1)
-    )
-    try:
-        optimizer = building.build("optimizer", settings)
-    except ZooError:
-        raise
-    except (TypeError, ValueError) as error:  # as of two ways to clip at once
-        raise ZooError(f"optimizer: {error}") from error
-    _check_kind("schedule", schedule, keras.optimizers.schedules.LearningRateSchedule)
-    _check_kind("optimizer", optimizer, keras.Optimizer)
-    optimizer.learning_rate = schedule if parts == 1 else PerUpdate(schedule, parts)
-    optimizer.gradient_accumulation_steps = parts if parts > 1 else None
-    if cfg["ema"]:
-        optimizer.use_ema, optimizer.ema_momentum = True, cfg["ema"]
-        optimizer.ema_overwrite_frequency = None
-    return optimizer
-
-
-def _check_kind(kind: str, part: Any, wanted: Any) -> None:
-    """Refuse a part that `fit` or, after an epoch, `last.keras` would not take."""
-    if not isinstance(part, wanted):
-        raise ZooError(f"the {kind} of the config gives {part!r}, not a Keras {wanted.__name__}")
-    try:
-        part.get_config()
-    except Exception as error:  # a stranger's part may raise anything
-        raise ZooError(
-            f"{kind} {type(part).__name__} cannot be saved: its get_config raises "
-            f"{type(error).__name__}; let it return the keyword arguments that make it again"
-        ) from error
 
 
 def _checkpoints(
