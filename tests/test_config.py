@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zoo import config
+from zoo.command import _complain, _keep_compiled, _keep_names
 from zoo.errors import ZooError
 from zoo.registry import BACKBONES
 
@@ -92,7 +93,7 @@ def test_a_third_partys_failure_comes_with_its_place(capsys):
     with BACKBONES.temporarily("odd", part), pytest.raises(ZooError) as failed:
         BACKBONES.build({"name": "odd"}, None)
     with pytest.raises(SystemExit):
-        config._complain(failed.value)
+        _complain(failed.value)
     *place, sentence = capsys.readouterr().err.splitlines()
     assert sentence == "error: backbone 'odd' failed: KeyError: 'width'"
     assert any("in part" in line for line in place)
@@ -117,13 +118,13 @@ def test_a_value_in_place_of_several_keys_is_refused(tmp_path):
 def test_a_path_that_looks_like_a_number_is_one(name, key, spelt):
     words = [f"{key}={spelt}"]
     cfg = config.compose(name, ["data=voc"] * (key == "data.root") + words)
-    config._keep_names(cfg, words)
+    _keep_names(cfg, words)
     assert config.OmegaConf.select(cfg, key) == spelt
 
 
 def test_a_number_of_the_yaml_is_a_path_too():
     cfg = config.compose("train", ["data=voc", "data.root=2024", "seed=7"])
-    config._keep_names(cfg, ["seed=7"])
+    _keep_names(cfg, ["seed=7"])
     assert (cfg.data.root, cfg.seed) == ("2024", 7)
 
 
@@ -131,13 +132,13 @@ def test_a_number_of_the_yaml_is_a_path_too():
 def test_what_is_no_path_is_refused_by_name(value):
     words = [f"preset={value}"]
     with pytest.raises(ZooError, match=r"preset=.* is no path; quote such a name: .*preset='"):
-        config._keep_names(config.compose("detect", words), words)
+        _keep_names(config.compose("detect", words), words)
 
 
 def test_names_may_be_a_list():
     words = ["class_names=[cat,dog]"]
     cfg = config.compose("convert", words)
-    config._keep_names(cfg, words)
+    _keep_names(cfg, words)
     assert cfg.class_names == ["cat", "dog"]
 
 
@@ -209,10 +210,10 @@ def test_where_jax_keeps_what_it_compiled_is_the_users_to_say(monkeypatch, tmp_p
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path))
     monkeypatch.setenv(folder, "elsewhere")
     monkeypatch.setenv(least, "2")
-    config._keep_compiled()
+    _keep_compiled()
     assert (os.environ[folder], os.environ[least]) == ("elsewhere", "2")
     del os.environ[folder], os.environ[least]
-    config._keep_compiled()
+    _keep_compiled()
     assert (os.environ[folder], os.environ[least]) == (str(tmp_path / "compiled"), "0")
 
 

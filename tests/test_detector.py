@@ -211,9 +211,11 @@ def test_a_size_is_one_or_two_whole_numbers(tiny, size):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        pytest.param({"score_threshold": 25}, "score_threshold=25: a number from 0", id="percent"),
+        pytest.param(
+            {"score_threshold": 25}, "score_threshold=25: must be a number from 0", id="percent"
+        ),
         pytest.param({"score_threshold": float("nan")}, "score_threshold=nan", id="NaN"),
-        pytest.param({"iou_threshold": "high"}, "iou_threshold='high': a number", id="word"),
+        pytest.param({"iou_threshold": "high"}, "iou_threshold=high: must be a number", id="word"),
         pytest.param({"batch_size": -1}, "batch_size=-1: must be a whole", id="negative batch"),
         pytest.param({"batch_size": True}, "batch_size=True: must be a whole", id="yes"),
         pytest.param({"batch_size": 0}, "batch_size=0: must be a whole number", id="empty batch"),

@@ -8,7 +8,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from zoo.config import command, plain
+from zoo.command import command
+from zoo.config import plain
 from zoo.errors import ZooError
 from zoo.ranges import check_whole
 

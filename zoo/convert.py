@@ -7,7 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from zoo.config import command, plain
+from zoo.command import command
+from zoo.config import plain
 from zoo.errors import ZooError
 from zoo.format.contract import refuse_exported
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from zoo.config import command, plain
+from zoo.command import command
+from zoo.config import plain
 from zoo.data.image import SUFFIXES
 from zoo.errors import ZooError
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from zoo.config import command, plain
+from zoo.command import command
+from zoo.config import plain
 
 
 @command("export")

@@ -10,7 +10,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from zoo.config import command, override, plain
+from zoo.command import command
+from zoo.config import override, plain
 from zoo.console import plain_console, table
 from zoo.errors import ZooError
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from zoo.backend import import_keras
-from zoo.config import command, is_job_of_sweep, plain
+from zoo.command import command, is_job_of_sweep
+from zoo.config import plain
 
 
 @command("train")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 
-from zoo.config import command
+from zoo.command import command
 from zoo.errors import ZooError
 from zoo.training.sweep import turn
 

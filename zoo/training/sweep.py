@@ -24,7 +24,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from zoo.config import is_job_of_sweep
+from zoo.command import is_job_of_sweep
 from zoo.console import plain_console, table
 from zoo.download import alone
 from zoo.errors import ZooError

@@ -1,0 +1,172 @@
+"""A function of a config as a command line. Imports no Keras."""
+
+from __future__ import annotations
+
+import functools
+import io
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from hydra import main as hydra_main
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from zoo.config import CONF, PluginYaml, explain, known_keys, override
+from zoo.download import cache_directory
+from zoo.errors import PartFailed, ZooError, nearest
+
+log = logging.getLogger(__name__)
+
+#: What Optuna says when it is asked for the best of no trials, by storage.
+NO_TRIALS = ("No trials are completed yet.", "Record does not exist.")
+
+#: Keys, of any command, that are a path or a name of a file or folder.
+PATHS = (
+    "cfg", "data.annotations", "data.root", "data_root", "directory", "output", "preset",
+    "reference", "resume", "run", "weights",
+)  # fmt: skip
+#: … or a list of such names.
+PATHS_OR_LISTS = ("calibration.source", "class_names", "data.class_names", "source")
+
+#: What Hydra says of `model=5`.
+NO_CHOICE = "Config group override must be a string or a list"
+
+
+def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Any]]:
+    """Decorator: a function of a config becomes a command line over `conf/<name>.yaml`.
+
+    Overrides, `--cfg job`, `--help` and `-m` are Hydra's. A user's mistake (`ZooError`, a config
+    that does not compose, a file that cannot be read or written) is one sentence on standard
+    error and exit status 2. In a multirun it ends its own job only.
+    """
+
+    def wrap(task: Callable[[DictConfig], Any]) -> Callable[[], Any]:
+        @functools.wraps(task)
+        def job(cfg: DictConfig) -> Any:
+            try:
+                _check_mappings(cfg, name)
+                overrides = list(HydraConfig.get().overrides.task)
+                _keep_names(cfg, overrides)
+                _tell_of_unknown_keys(cfg, name, overrides)
+                return task(cfg)
+            except ZooError as error:
+                if is_job_of_sweep(HydraConfig.get()):
+                    raise
+                _complain(error)
+
+        @functools.wraps(task)
+        def run() -> Any:
+            _print_what_can_be_printed()
+            Plugins.instance().register(PluginYaml)
+            os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach the lines below whole
+            # Hydra shows what is told at level INFO, as by JAX that there is no TPU.
+            logging.getLogger("jax").setLevel(logging.WARNING)
+            _keep_compiled()
+            try:
+                return hydra_main(str(CONF), name, version_base="1.3")(job)()
+            except (HydraException, OmegaConfBaseException) as error:
+                _complain(explain(error, name))
+            except ZooError as error:
+                _complain(error)
+            except KeyboardInterrupt:
+                print("stopped", file=sys.stderr)
+                raise SystemExit(130) from None
+            except BrokenPipeError:  # who read our output has gone, as `head` does
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise SystemExit(1) from None
+            except OSError as error:
+                if error.filename is None:
+                    raise
+                _complain(ZooError(f"{error.filename}: {error.strerror}"))
+            except ValueError as error:
+                if str(error) in NO_TRIALS:
+                    _complain(ZooError("all jobs of the sweep failed, see above"))
+                if not str(error).startswith(NO_CHOICE):
+                    raise
+                _complain(ZooError("a choice like model=… or data=… is a name, not a number"))
+
+        return run
+
+    return wrap
+
+
+def _check_mappings(cfg: DictConfig, name: str) -> None:
+    """Raise a `ZooError` where an override put a value in place of several keys."""
+    written: Any = OmegaConf.to_container(OmegaConf.load(CONF / f"{name}.yaml"))
+    for key, value in written.items():
+        if isinstance(value, dict) and key in cfg and not isinstance(cfg[key], DictConfig):
+            below = ", ".join(f"{key}.{one}=…" for one in value)
+            raise ZooError(f"{key}={cfg[key]} takes the place of several keys; set {below}")
+
+
+def _keep_names(cfg: DictConfig, overrides: list[str]) -> None:
+    """Make texts of paths that Hydra took for numbers, as 2024 or 1_0, in the spelling given.
+
+    Args:
+        cfg: of a command; changed.
+        overrides: of its command line.
+
+    Raises:
+        ZooError: true, false, or a list where there is one path.
+    """
+    spelt = dict(text.lstrip("+").split("=", 1) for text in overrides if "=" in text)
+    for key in PATHS + PATHS_OR_LISTS:
+        value = OmegaConf.select(cfg, key, throw_on_resolution_failure=False)
+        listed = OmegaConf.is_config(value)
+        if isinstance(value, bool) or (listed and key in PATHS):
+            given = spelt.get(key, value)
+            raise ZooError(f"{key}={given} is no path; quote such a name: {override(key, given)}")
+        if isinstance(value, int | float):
+            OmegaConf.update(cfg, key, spelt.get(key, str(value)))
+
+
+def _tell_of_unknown_keys(cfg: DictConfig, name: str, overrides: list[str]) -> None:
+    """Warn of a new key at the top, which may be a mistake, or be there for interpolations."""
+    if any(text.startswith("+") for text in overrides):
+        known = known_keys(name, "")
+        for key in map(str, cfg):
+            if key not in known:
+                hint = nearest(key, known)
+                log.warning(
+                    "zoo.%s reads no %r%s", name, key, f"; {hint}" if hint.endswith("?") else ""
+                )
+
+
+def _print_what_can_be_printed() -> None:
+    """A terminal without `→`, or a file name that is no text, costs an escape and not the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def is_job_of_sweep(hydra: Any) -> bool:
+    """Whether the `hydra` part of a config is that of one job of a multirun."""
+    return not OmegaConf.is_missing(hydra.job, "num")
+
+
+def _keep_compiled() -> None:
+    """With JAX a command finds what those before it compiled, unless the user has JAX do otherwise.
+
+    A damaged file or a full disk costs a warning there. TensorFlow has such a cache too
+    (`TF_XLA_FLAGS=--tf_xla_persistent_cache_directory=DIR`), with which a first detection comes a
+    second sooner, but with either of these it fails, and on a CPU it prints for each file that it
+    reads, from C++, that the machine has other features.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache_directory() / "compiled")
+        # All of it: a detector that is built compiles a hundred small functions.
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
+
+def _complain(error: ZooError) -> None:
+    if isinstance(error, PartFailed) and error.__cause__:  # its author wants to know where
+        traceback.print_exception(error.__cause__)
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(2)
