@@ -16,7 +16,7 @@ from zoo.data.sources.shapes import Shapes
 from zoo.errors import ZooError
 from zoo.training import anchors, preview
 from zoo.training.anchors import propose
-from zoo.training.preview import browse, contact_sheet, label_statistics
+from zoo.training.preview import browse, contact_sheet, label_counts
 
 SMALL = ["data=shapes", "data.images=20", "image_size=[96,128]", "batch_size=4"]
 
@@ -109,7 +109,7 @@ class Counted:
 
 
 def test_statistics_by_hand():
-    found = label_statistics(Counted(), size=(50, 100), mode="stretch")
+    found = label_counts(Counted(), size=(50, 100), mode="stretch")
     assert found["images"] == 2 and found["background_images"] == 1
     assert found["boxes"] == 3 and found["crowd_boxes"] == 1
     assert found["boxes_per_image"] == {"mean": 1.5, "max": 3}

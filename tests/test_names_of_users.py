@@ -29,7 +29,7 @@ class Named:
 
 
 def test_classes_in_the_table_of_browse(capsys):
-    preview._print(preview.label_statistics(Named(), size=(64, 64), mode="stretch"))
+    preview._print(preview.label_counts(Named(), size=(64, 64), mode="stretch"))
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     counts = {words[1]: words[3] for words in rows if words[0] == "│"}
     assert counts == {"[/x]": "1", "car[truck]": "0", ":car:": "0", "[red]": "0"}

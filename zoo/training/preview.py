@@ -57,7 +57,7 @@ def browse(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
         positions = range(first + start, first + min(start + COLUMNS * ROWS, cfg["count"]))
         cells = [drawn(samples, position, source.class_names, least=SIDE) for position in positions]
         write_picture(directory / f"sheet-{number:03d}.png", contact_sheet(cells))
-    statistics = label_statistics(source, size=size, mode=mode)
+    statistics = label_counts(source, size=size, mode=mode)
     (directory / "labels.json").write_text(json.dumps(statistics, indent=1) + "\n")
     _print(statistics)
     return statistics
@@ -124,7 +124,7 @@ def contact_sheet(cells: Sequence[np.ndarray]) -> np.ndarray:
     return sheet
 
 
-def label_statistics(source: Source, *, size: Sequence[int], mode: str) -> dict[str, Any]:
+def label_counts(source: Source, *, size: Sequence[int], mode: str) -> dict[str, Any]:
     """Counts of classes, boxes of an image, and sizes of boxes at the network input, JSON-able."""
     labels = [source.labels(index) for index in range(len(source))]
     counts = np.array([int((~label.crowd).sum()) for label in labels])

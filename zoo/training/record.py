@@ -25,7 +25,7 @@ from zoo.training.state import weights_sha256
 log = logging.getLogger(__name__)
 
 
-class Record:
+class RunRecord:
     """The manifest of the run in `directory`, and its clock.
 
     Args:
@@ -45,7 +45,7 @@ class Record:
         sources: Mapping[str, Source],
         detector: Detector,
         steps: int,
-    ) -> Record:
+    ) -> RunRecord:
         """Write manifest.json, data.json and, in a checkout with changes, changes.patch."""
         digests = {split: data_record.image_digests(source) for split, source in sources.items()}
         write_text(directory / data_record.FILE, json.dumps(digests) + "\n")
@@ -68,7 +68,7 @@ class Record:
     @classmethod
     def of_resumed_run(
         cls, directory: Path, sources: Mapping[str, Source], checkpoint: Checkpoint
-    ) -> Record:
+    ) -> RunRecord:
         """Read the manifest and note that the run goes on.
 
         Raises:

@@ -50,7 +50,7 @@ from zoo.training.manifest import read_manifest
 from zoo.training.optimizer import optimizer_of
 from zoo.training.preview import save_first_batches
 from zoo.training.progress import TrainingProgress
-from zoo.training.record import Record
+from zoo.training.record import RunRecord
 from zoo.training.replicated import sum_gradients_first
 from zoo.training.resumption import is_finished, resume_point
 from zoo.training.saving import Checkpoints
@@ -128,9 +128,9 @@ def _train(
         compile_detector(detector, cfg, total_steps=steps * cfg["epochs"], devices=devices)
     task.check(cfg, sources, detector)
     record = (
-        Record.of_resumed_run(directory, sources, resumed)
+        RunRecord.of_resumed_run(directory, sources, resumed)
         if resumed
-        else Record.of_new_run(recorded, directory, sources, detector, steps)
+        else RunRecord.of_new_run(recorded, directory, sources, detector, steps)
     )
     warn_of_empty_classes(record.manifest["data"], cfg.get("task", "detection"))
     saved = dict.fromkeys(appended(cfg["callbacks"], directory), 0)
@@ -262,7 +262,7 @@ def _batches(
 
 def _checkpoints(
     cfg: Mapping[str, Any],
-    record: Record,
+    record: RunRecord,
     best: BestAndLast,
     files: Collection[str],
     interruption: Interruption,
@@ -336,7 +336,7 @@ def _of_the_config(name: str, cfg: Any) -> keras.callbacks.Callback:
 
 
 def _tracked(
-    cfg: Mapping[str, Any], record: Record, devices: Devices
+    cfg: Mapping[str, Any], record: RunRecord, devices: Devices
 ) -> AbstractContextManager[list[keras.callbacks.Callback]]:
     """The tracker of the config, which of several processes the first one alone has."""
     if devices.process != 0:
