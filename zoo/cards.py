@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 
 from zoo import config
-from zoo.backend import import_keras
 from zoo.data.sources import COCO_IDS
 from zoo.download import File, fetch
 from zoo.errors import ZooError, nearest
@@ -147,9 +146,7 @@ def class_names(card: dict[str, Any]) -> list[str]:
         ZooError: the card names a list that is not in the group `classes`.
     """
     found = card["class_names"]
-    if isinstance(found, str):
-        found = config.plain(OmegaConf.load(config.find("classes", found)))
-    return [str(name) for name in found]
+    return config.class_names(found) if isinstance(found, str) else [str(name) for name in found]
 
 
 def weights_file(card: dict[str, Any]) -> Path:
@@ -174,12 +171,19 @@ def load(name: str) -> Detector:
             f"preset {name!r} has weights of format {preset['weights']['format']!r}, "
             "of which there is no reader; there is: darknet"
         )
-    path = weights_file(preset)  # before the slow part
-    import_keras()
-    from zoo.darknet.weights import load_weights
-    from zoo.detector import Detector
+    return loaded(preset, weights_file(preset))
 
-    cfg = config.plain(config.compose(f"model/{preset['model']}")["model"])
-    model = Detector(cfg, class_names(preset))
-    load_weights(model, path)
+
+def loaded(card: dict[str, Any], weights: Path) -> Detector:
+    """The model of a card with the weights of a Darknet file, its own or another.
+
+    Raises:
+        ZooError: the file cannot be read or does not fit.
+    """
+    import zoo
+
+    model = zoo.build(card["model"], class_names(card))
+    from zoo.darknet.weights import load_weights
+
+    load_weights(model, weights)
     return model

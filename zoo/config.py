@@ -99,6 +99,15 @@ def find(group: str, name: str) -> Path:
     raise ZooError(f"no {group} {name!r}; {nearest(name, options(group))}")
 
 
+def class_names(name: str) -> list[str]:
+    """The names of a list of the group `classes`, in order.
+
+    Raises:
+        ZooError: there is no such list.
+    """
+    return [str(n) for n in plain(OmegaConf.load(find("classes", name)))]
+
+
 # === Overrides ===
 
 

@@ -51,7 +51,7 @@ def _model(settings: dict[str, Any], directory: Path) -> tuple[Any, Path]:
         names = settings["class_names"]
         return zoo.load(settings["cfg"], weights=weights, class_names=names), Path(weights)
     refuse_exported("preset", preset, "layers to compare")
-    from zoo.darknet.weights import load_weights, save_weights
+    from zoo.darknet.weights import save_weights
     from zoo.detector import Detector
     from zoo.verification.architecture import check_name
 
@@ -66,9 +66,7 @@ def _model(settings: dict[str, Any], directory: Path) -> tuple[Any, Path]:
     card = cards.card(preset)
     check_name(preset, card["model"])
     path = Path(weights) if weights else cards.weights_file(card)
-    detector = zoo.build(card["model"], cards.class_names(card))
-    load_weights(detector, path)
-    return detector, path
+    return cards.loaded(card, path), path
 
 
 if __name__ == "__main__":

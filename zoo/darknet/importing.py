@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from zoo import config
 from zoo.darknet.backbone import yolo_levels
 from zoo.darknet.cfg import Cfg, Section, read_cfg
@@ -80,7 +78,7 @@ def names(given: Sequence[str] | str | os.PathLike[str] | None, count: int) -> l
 
 def _names_of(given: str) -> list[str]:
     if given in config.options("classes"):
-        return [str(n) for n in config.plain(OmegaConf.load(config.find("classes", given)))]
+        return config.class_names(given)
     try:
         lines = Path(given).read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
