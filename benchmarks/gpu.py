@@ -29,7 +29,7 @@ from results import ratio, table, targets, verdict, write
 from step import Counted, JaxStep, loss_of
 
 from zoo.deployment.fold import fold
-from zoo.detector import DecodeAndSuppress
+from zoo.prediction import DecodeAndSuppress
 from zoo.training.sgd import SGD
 
 #: Part of the name that JAX gives a card → dense bfloat16 FLOP/s, bytes a second, as in NVIDIA's

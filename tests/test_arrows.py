@@ -13,6 +13,7 @@ TOGETHER = {
     "inference",
     "detections",
     "detector",
+    "prediction",
     "classifier",
     "network",
     "darknet",
