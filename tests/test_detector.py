@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from threading import Thread
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ import zoo
 from zoo import config
 from zoo.classifier import BackboneClassifier
 from zoo.darknet.order import darknet_order
-from zoo.detector import Detector
+from zoo.detector import PREDICTORS, Detector
 from zoo.errors import ZooError
 from zoo.registry import BACKBONES, LOSSES, NMS
 
@@ -90,6 +91,30 @@ def test_a_detector_without_a_loss_says_so(tiny):
     cfg = {key: value for key, value in tiny.cfg.items() if key != "loss"}
     with pytest.raises(ZooError, match=r"^model 'yolov4_tiny' has no loss in its config; add"):
         Detector(cfg, ["a"]).compute_loss(y=training_batch()[1], y_pred={})
+
+
+def test_the_predictors_that_were_asked_for_last_are_kept():
+    detector = zoo.build("yolov4_tiny", ["a"])
+    layers = len(detector._layers)
+    first = detector.predictor(max_detections=1)
+    for number in range(2, PREDICTORS + 1):
+        detector.predictor(max_detections=number)
+    assert detector.predictor(max_detections=1) is first
+    detector.predictor(max_detections=99)  # in the place of that of 2
+    assert detector.predictor(max_detections=1) is first
+    assert len(detector._kept.predictors) == PREDICTORS
+    assert not any("('max_detections', 2)" in key for key in detector._kept.predictors)
+    assert len(detector._layers) == layers
+
+
+def test_threads_share_a_predictor():
+    detector, found = zoo.build("yolov4_tiny", ["a"]), []
+    threads = [Thread(target=lambda: found.append(detector.predictor())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4 and len(set(map(id, found))) == 1
 
 
 def test_predictors_of_other_limits_are_others(tiny):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+import types
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +31,8 @@ NEEDED = (*PARTS, "nms", "image_size")
 KEYS = (*NEEDED, "loss", "resize", "folded", "name")
 #: Keys that mean the same to every kind of NMS that has them.
 THRESHOLDS = ("score_threshold", "iou_threshold")
+#: How many compiled predictors a detector keeps, of those that were asked for last.
+PREDICTORS = 8
 #: Of a loss that does not say otherwise by an attribute `parts`.
 LOSS_PARTS = ("box", "objectness", "class")
 
@@ -75,7 +80,8 @@ class Detector(Trainable):
             part: keras.metrics.Mean(name=f"{part}_loss")
             for part in getattr(self._loss_of, "parts", LOSS_PARTS)
         }
-        self._predictors: dict[str, keras.Model] = {}
+        # What lies in an object Keras takes for no part of this model.
+        self._kept = types.SimpleNamespace(predictors=OrderedDict(), lock=threading.Lock())
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Raw predictions of images, float in [0, 1] or uint8.
@@ -162,17 +168,25 @@ class Detector(Trainable):
         Returns:
             A model whose output is boxes (batch, k, 4) xyxy relative to the network input, or to
             the image if `windowed`, scores (batch, k), classes (batch, k), count (batch,),
-            candidates (batch,); see `zoo.nms.candidates.detections`.
+            candidates (batch,); see `zoo.nms.candidates.detections`. The same one for the same
+            limits, as long as no `PREDICTORS` others were asked for since.
         """
         nms = self.nms(**limits)
         key = repr((windowed, sorted(nms.items())))
-        if key not in self._predictors:
-            suppress = DecodeAndSuppress(self.cfg["head"], len(self.class_names), nms)
-            window = [keras.Input((4,), name="window")] if windowed else []
-            inputs = [self.input, *window] if windowed else self.input
-            output = suppress(self.output, *window)
-            self._predictors[key] = Network(inputs, output, name=f"{self.name}_predictor")
-        return self._predictors[key]
+        kept: OrderedDict[str, keras.Model] = self._kept.predictors
+        with self._kept.lock:
+            predictor = kept.pop(key, None) or self._predictor(windowed, nms)
+            kept[key] = predictor
+            if len(kept) > PREDICTORS:
+                kept.popitem(last=False)
+        return predictor
+
+    def _predictor(self, windowed: bool, nms: Mapping[str, Any]) -> keras.Model:
+        suppress = DecodeAndSuppress(self.cfg["head"], len(self.class_names), nms)
+        window = [keras.Input((4,), name="window")] if windowed else []
+        inputs = [self.input, *window] if windowed else self.input
+        output = suppress(self.output, *window)
+        return Network(inputs, output, name=f"{self.name}_predictor")
 
     def nms(self, **limits: Any) -> dict[str, Any]:
         """The config of this detector's NMS with some keys changed.
