@@ -145,7 +145,7 @@ class Predictor:
         return {**found, "count": np.minimum(found["count"], above)}
 
 
-def load_exported(path: Path, format: str, *, threads: int | None = None) -> ExportedDetector:
+def load_exported(path: Path, format: str) -> ExportedDetector:
     """The detector of an exported file.
 
     Raises:
@@ -155,7 +155,7 @@ def load_exported(path: Path, format: str, *, threads: int | None = None) -> Exp
     if not path.exists():
         raise ZooError(f"no file {path}")
     try:
-        metadata, run = FORMATS[format]().open(path, threads=threads)
+        metadata, run = FORMATS[format]().open(path)
     except ZooError:
         raise
     except Exception as error:  # every engine has kinds of its own for a damaged file

@@ -52,7 +52,7 @@ class Format(Protocol):
     def holds(self, path: Path) -> bool:
         """Whether a path looks like a model of this format."""
 
-    def open(self, path: Path, *, threads: int | None = None) -> tuple[Metadata, Run]:
+    def open(self, path: Path) -> tuple[Metadata, Run]:
         """The metadata, and named arrays → named arrays."""
 
 

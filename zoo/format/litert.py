@@ -58,7 +58,7 @@ class LiteRT:
         """As `zoo.format.contract.Format`."""
         return path.suffix == self.suffix
 
-    def open(self, path: Path, *, threads: int | None = None) -> tuple[Metadata, Run]:
+    def open(self, path: Path) -> tuple[Metadata, Run]:
         """As `zoo.format.contract.Format`."""
         try:
             with zipfile.ZipFile(path) as archive:
@@ -67,7 +67,7 @@ class LiteRT:
             raise foreign(path) from error
         metadata = read_metadata(path, text)
         litert = need("ai_edge_litert.interpreter", "litert")
-        interpreter = litert.Interpreter(str(path), num_threads=threads or os.cpu_count())
+        interpreter = litert.Interpreter(str(path), num_threads=os.cpu_count())
         runner = interpreter.get_signature_runner()
 
         def run(inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -35,15 +35,10 @@ class Onnx:
         """As `zoo.format.contract.Format`."""
         return path.suffix == self.suffix
 
-    def open(self, path: Path, *, threads: int | None = None) -> tuple[Metadata, Run]:
+    def open(self, path: Path) -> tuple[Metadata, Run]:
         """As `zoo.format.contract.Format`."""
         runtime = need("onnxruntime", "onnx")
-        options = runtime.SessionOptions()
-        if threads:
-            options.intra_op_num_threads = threads
-        session = runtime.InferenceSession(
-            str(path), options, providers=runtime.get_available_providers()
-        )
+        session = runtime.InferenceSession(str(path), providers=runtime.get_available_providers())
         properties = session.get_modelmeta().custom_metadata_map
         if "zoo" not in properties:
             raise foreign(path)

@@ -49,7 +49,7 @@ class OpenVINO:
         """As `zoo.format.contract.Format`."""
         return path.suffix == self.suffix
 
-    def open(self, path: Path, *, threads: int | None = None) -> tuple[Metadata, Run]:
+    def open(self, path: Path) -> tuple[Metadata, Run]:
         """As `zoo.format.contract.Format`."""
         openvino = need("openvino", "openvino")
         core = openvino.Core()
@@ -58,9 +58,7 @@ class OpenVINO:
             raise foreign(path)
         metadata = read_metadata(path, model.get_rt_info(["zoo"]).astype(str))
         hint = "bf16" if metadata["precision"] == "bfloat16" else "f32"
-        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
-        if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
+        settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
         request = core.compile_model(model, "CPU", settings).create_infer_request()
 
         def run(inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class SavedModel:
         """As `zoo.format.contract.Format`."""
         return (path / "saved_model.pb").is_file()
 
-    def open(self, path: Path, *, threads: int | None = None) -> tuple[Metadata, Run]:
+    def open(self, path: Path) -> tuple[Metadata, Run]:
         """As `zoo.format.contract.Format`; imports TensorFlow."""
         file = path / "assets.extra" / "zoo.json"
         if not file.is_file():
