@@ -5,6 +5,7 @@ import importlib.util
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -19,6 +20,7 @@ import zoo
 from zoo import runtimes
 from zoo.errors import ZooError
 from zoo.exported import ExportedDetector
+from zoo.format.contract import format_of
 from zoo.registry import FORMATS
 
 #: An engine forks, of which JAX warns where the tests run on it.
@@ -271,6 +273,36 @@ def test_an_engine_that_is_not_installed_names_its_extra(name, tmp_path, monkeyp
     monkeypatch.setattr(contract.importlib, "import_module", missing)
     with pytest.raises(ZooError, match=rf"pip install 'keras-yolo-zoo\[{name}\]'"):
         contract.need(MODULES[name][0], name)
+
+
+def of_two(patch):
+    """A name that two distributions give to a format."""
+    patch.setitem(FORMATS._listed, "broken", [("theirs:Format", "one"), ("others:Format", "two")])
+
+
+def absent(patch):
+    """A plugin whose module is not there."""
+    patch.setitem(FORMATS._listed, "broken", [("not_there:Format", "one")])
+
+
+def failing(patch):
+    """A plugin whose format raises anything."""
+    patch.setitem(FORMATS._registered, "broken", lambda: 1 / 0)
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (of_two, "'broken' is provided by one and two; uninstall"),
+        (absent, r"'broken' of one \(not_there:Format\) does not load"),
+        (failing, "'broken' failed: ZeroDivisionError"),
+    ],
+)
+def test_a_format_that_is_not_to_be_had_blocks_itself_alone(broken, told, monkeypatch, caplog):
+    broken(monkeypatch)
+    assert format_of(Path("m.onnx")) == "onnx"
+    assert format_of(Path("yolov4-tiny-coco")) is None
+    assert re.search(told, caplog.text)
 
 
 def test_a_missing_file_and_a_foreign_one_are_named(tmp_path):

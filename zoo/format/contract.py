@@ -16,6 +16,8 @@ import numpy as np
 from zoo.errors import ZooError, nearest
 from zoo.registry import FORMATS
 
+log = logging.getLogger(__name__)
+
 Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, Any]]
 Metadata = dict[str, Any]
 #: Precisions whose ranges come from pictures.
@@ -94,9 +96,17 @@ def need(module: str, extra: str) -> Any:
 
 
 def format_of(path: Path) -> str | None:
-    """The name of the format that a path is of, None if of none."""
+    """The name of the format that a path is of, None if of none.
+
+    One of somebody else that is not to be had holds nothing, and is told.
+    """
     for name in FORMATS.names():
-        if FORMATS[name]().holds(path):
+        try:
+            part = FORMATS.build({"name": name})
+        except ZooError as error:
+            log.warning("%s", error)
+            continue
+        if part.holds(path):
             return name
     return None
 
