@@ -64,14 +64,15 @@ def _here() -> dict[str, Any]:
 
 
 def _config(settings: dict[str, Any]) -> dict[str, Any]:
-    """The keys that bear on what was measured."""
+    """The keys that bear on what was measured; a preset is no config of `model`."""
+    model = ("preset", "runtime", "export_precision", "batch_sizes", "rounds")
+    if settings["what"] == "model":
+        return {key: settings[key] for key in model}
     data = (
         "data", "augment", "image_size", "batch_size", "precision", "threads", "seed", "count",
         "rounds",
     )  # fmt: skip
-    model = ("preset", "runtime", "export_precision", "batch_sizes", "rounds")
-    keys = model if settings["what"] == "model" else data
-    return {key: settings[key] for key in keys} | {"model": settings["model"]["name"]}
+    return {key: settings[key] for key in data} | {"model": settings["model"]["name"]}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 
 import zoo
 from zoo import config
+from zoo.benchmark import _config
 from zoo.errors import ZooError
 from zoo.exported import ExportedDetector
 from zoo.speed import model
@@ -71,7 +72,8 @@ def test_an_exported_file_is_measured_at_its_own_size_and_by_its_runtime(
     monkeypatch.setattr(zoo, "load", lambda _: detector)
     monkeypatch.setattr(model, "cold_start", lambda _: {"seconds": 1.0, "peak_rss_mib": 100.0})
     found = model.measure(settings(f"preset={file}", "batch_sizes=[1,8]"))
-    assert (found["runtime"], list(found["throughput"])) == ("onnx", [str(size)])
+    assert (found["model"], found["runtime"]) == ("tiny", "onnx")
+    assert list(found["throughput"]) == [str(size)]
     assert set(calls) == {size}
     print_model(found, "tiny")
     assert f"batches of {size}: " in (said := capsys.readouterr().out)
@@ -90,6 +92,13 @@ def test_an_exported_detector_gets_images_and_windows(number):
     found = model.network(detector, number)()
     assert shapes == [{"images": (1, 32, 64, 3), "window": (1, 4)}] * number
     assert found["count"].tolist() == [5] * number
+
+
+@pytest.mark.parametrize(("what", "says"), [("data", True), ("model", False)])
+def test_the_config_of_training_is_recorded_where_it_was_measured(what, says):
+    cfg = settings(f"what={what}", "preset=yolov3-tiny-coco", "model=yolov4_tiny")
+    recorded = _config(cfg)
+    assert ("model" in recorded, "preset" in recorded) == (says, not says)
 
 
 def test_what_is_no_detector_is_refused(tmp_path):

@@ -28,11 +28,11 @@ def measure(cfg: Mapping[str, Any]) -> dict[str, Any]:
             `rounds`.
 
     Returns:
-        `runtime`: what ran it; `fixed_batch`: the one size of batches of a preset that is an
-        exported file, whose throughput alone is measured, else None; `latency`: milliseconds of
-        network, decoding and NMS of one image; `whole`: those from pixels of 640×480 to boxes;
-        `throughput`: images a second by batch size; `cold_start`: seconds from import to the first
-        detection of a fresh process, and its peak memory, MiB.
+        `model`: its name; `runtime`: what ran it; `fixed_batch`: the one size of batches of a
+        preset that is an exported file, whose throughput alone is measured, else None; `latency`:
+        milliseconds of network, decoding and NMS of one image; `whole`: those from pixels of
+        640×480 to boxes; `throughput`: images a second by batch size; `cold_start`: seconds from
+        import to the first detection of a fresh process, and its peak memory, MiB.
 
     Raises:
         ZooError: there is no such model, or it does not detect.
@@ -46,6 +46,7 @@ def measure(cfg: Mapping[str, Any]) -> dict[str, Any]:
     fixed = None if format_of(Path(cfg["preset"])) is None else detector.batch_size
     picture = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     return {
+        "model": detector.name,
         "runtime": format_of(Path(file)) or "keras",
         "fixed_batch": fixed,
         "latency": spread(milliseconds(network(detector, 1), rounds=rounds)),
