@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from zoo.deployment.graph import _decoded
 from zoo.deployment.suppression import Factors, Known, suppress
 from zoo.errors import ZooError
 from zoo.registry import NMS
@@ -69,6 +70,22 @@ def test_the_same_of_products_image_by_image(images):
     assert found["count"].numpy().min() > 10
     for key in ("count", "candidates", "classes", "scores", "boxes"):
         np.testing.assert_array_equal(found[key], ops.convert_to_numpy(want[key]), err_msg=key)
+
+
+class Whole:
+    """A head of a stranger that has boxes and scores whole, and entries for something else."""
+
+    def decode(self, raw):
+        return raw, raw[..., :2]
+
+    def entries(self, raw):
+        raise AssertionError(raw)
+
+
+def test_entries_alone_are_not_for_exports():
+    raw = tf.zeros((1, 3, 4))
+    boxes, scores = _decoded(Whole(), raw)
+    assert boxes is raw and isinstance(scores, Known)
 
 
 def both(boxes, scores, cfg):

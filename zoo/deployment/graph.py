@@ -72,7 +72,7 @@ def trace(
 
 def _decoded(head: Any, predictions: Any) -> tuple[Any, Known | Factors]:
     """Boxes and scores; a third party's head may have them whole only."""
-    if not hasattr(head, "entries"):
+    if not (hasattr(head, "entries") and hasattr(head, "probabilities")):
         boxes, scores = head.decode(predictions)
         return boxes, Known(scores)
     boxes, objectness, classes = head.entries(predictions)
