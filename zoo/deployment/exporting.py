@@ -72,15 +72,10 @@ def export(
     size = detector.check_size(image_size) if image_size is not None else detector.image_size
     mode = resize or detector.resize
     nms = detector.nms(**limits) if suppress else None
-    written: dict[str, Any] = {}
+    inputs = None
     if chosen:
-        written["calibration"] = Calibration(
-            chosen["source"],
-            limit=chosen["pictures"],
-            size=size,
-            resize=mode,
-            batch_size=batch_size,
-        )
+        source, limit = chosen["source"], chosen["pictures"]
+        inputs = Calibration(source, limit=limit, size=size, resize=mode, batch_size=batch_size)
     function = trace(
         fold(detector),
         image_size=size,
@@ -91,9 +86,11 @@ def export(
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = describe(detector, size, batch_size, mode, precision, nms)
     metadata["preset"] = preset
-    if chosen:
-        metadata["calibration"] = written["calibration"].facts()
-    part.write(function, path, metadata=metadata, precision=precision, **written)
+    if inputs is None:
+        part.write(function, path, metadata=metadata, precision=precision)
+    else:
+        metadata["calibration"] = inputs.facts()
+        part.write(function, path, metadata=metadata, precision=precision, calibration=inputs)
     return path
 
 
