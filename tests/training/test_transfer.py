@@ -7,6 +7,7 @@ import zoo
 from zoo import config
 from zoo.data.sources import open_source
 from zoo.errors import ZooError
+from zoo.head.yolo import YoloHead
 from zoo.training.run import detector_for
 from zoo.training.transfer import freeze, initialise, transfer
 
@@ -43,13 +44,21 @@ def test_the_backbone_alone(three):
     np.testing.assert_array_equal(first_kernel(two, "neck"), before)
 
 
+def of_two_classes(inputs, features):
+    """A model of a backbone alone."""
+    images = keras.Input((8, 8, 3))
+    model = keras.Model(images, keras.Model(inputs, features, name="backbone")(images))
+    model.class_names = ["a", "b"]
+    return model
+
+
 def unnamed():
     """A model whose backbone has layers that Keras names."""
-    inputs, images = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    inputs = keras.Input((8, 8, 3))
     features = inputs
     for _ in range(3):
         features = keras.layers.BatchNormalization()(keras.layers.Conv2D(3, 1)(features))
-    return keras.Model(images, keras.Model(inputs, features, name="backbone")(images))
+    return of_two_classes(inputs, features)
 
 
 def test_layers_without_a_name_are_known_by_their_order():
@@ -63,11 +72,11 @@ def test_layers_without_a_name_are_known_by_their_order():
 
 def named(*names):
     """A model whose backbone has layers of these names, in this order."""
-    inputs, images = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    inputs = keras.Input((8, 8, 3))
     features = inputs
     for name in names:
         features = keras.layers.Conv2D(3, 1, name=name)(features)
-    return keras.Model(images, keras.Model(inputs, features, name="backbone")(images))
+    return of_two_classes(inputs, features)
 
 
 def test_layers_of_the_same_names_are_known_by_them_in_whatever_order():
@@ -119,3 +128,99 @@ def test_a_darknet_prefix_fills_the_first_layers(three, tmp_path):
 def test_an_exported_file_has_no_weights_to_copy(three):
     with pytest.raises(ZooError, match=r"weights=m\.onnx is exported, without the arrays to copy"):
         initialise(three, "m.onnx", ["backbone"])
+
+
+# === Classes go by name ===
+
+
+def predictions(detector, level="P5"):
+    """The kernel (512, 3·(5 + classes)) and the bias of what predicts a level of yolov4_tiny."""
+    layer = detector.get_layer("head").get_layer(f"{level}_predict").convolution
+    return np.array(layer.kernel)[0, 0], np.array(layer.bias)
+
+
+def numbered(names):
+    """A yolov4_tiny whose bias at P5 is 0, 1, 2, … and at P4 100, 101, …"""
+    detector = zoo.build("yolov4_tiny", names)
+    for level, start in (("P5", 0), ("P4", 100)):
+        bias = detector.get_layer("head").get_layer(f"{level}_predict").convolution.bias
+        bias.assign(np.arange(start, start + bias.shape[0]))
+    return detector
+
+
+def test_classes_in_another_order_keep_their_weights():
+    """Three anchors of 5 + 3 entries: a, b, c are entries 5, 6, 7 of each."""
+    source, target = numbered(["a", "b", "c"]), zoo.build("yolov4_tiny", ["c", "a", "b"])
+    report = transfer(target, source, ["backbone", "neck", "head"])
+    moved = [0, 1, 2, 3, 4, 7, 5, 6, 8, 9, 10, 11, 12, 15, 13, 14, 16, 17, 18, 19, 20, 23, 21, 22]
+    kernel, bias = predictions(target)
+    np.testing.assert_array_equal(bias, moved)
+    np.testing.assert_array_equal(kernel, predictions(source)[0][:, moved])
+    np.testing.assert_array_equal(predictions(target, "P4")[1], 100 + np.array(moved))
+    assert str(report) == "loaded 99 of 99 arrays\n  classes by name"
+
+
+def test_classes_that_the_source_lacks_stay_fresh():
+    source, target = numbered(["a", "b", "c"]), zoo.build("yolov4_tiny", ["zebra", "c", "yak"])
+    fresh = predictions(target)[0]
+    report = transfer(target, source, ["head"])
+    kernel, bias = predictions(target)
+    # Objectness and boxes are the source's; zebra and yak have the bias 0 of a fresh head.
+    assert bias[:8].tolist() == [0, 1, 2, 3, 4, 0, 7, 0]
+    np.testing.assert_array_equal(kernel[:, [5, 7]], fresh[:, [5, 7]])
+    np.testing.assert_array_equal(kernel[:, 6], predictions(source)[0][:, 7])
+    assert "classes by name; fresh, as the source lacks them: zebra, yak" in str(report)
+
+
+def test_classes_without_names_go_by_their_order():
+    source, target = numbered(["0", "1"]), zoo.build("yolov4_tiny", ["cat", "dog"])
+    report = transfer(target, source, ["head"])
+    np.testing.assert_array_equal(predictions(target)[1], np.arange(21))
+    assert not report.by_name
+
+
+def test_arrays_of_a_head_that_does_not_say_its_classes_are_left_out(monkeypatch):
+    """All that a class more would enlarge, and nothing else."""
+    monkeypatch.delattr(YoloHead, "class_channels")
+    source, target = numbered(["a", "b", "c"]), zoo.build("yolov4_tiny", ["c", "b", "a"])
+    before = predictions(target)[1]
+    report = transfer(target, source, ["backbone", "neck", "head"])
+    assert sorted(report.missed) == [
+        f"head/{level}_predict/convolution/{array}"
+        for level in ("P4", "P5") for array in ("bias", "kernel")
+    ]  # fmt: skip
+    assert "its head does not say which channels are theirs" in str(report)
+    np.testing.assert_array_equal(predictions(target)[1], before)
+    same = zoo.build("yolov4_tiny", ["a", "b", "c"])
+    assert transfer(same, source, ["head"]).missed == {}
+
+
+CFG = """[net]
+height=32
+width=32
+channels=3
+[convolutional]
+filters=14
+size=1
+stride=32
+activation=linear
+[yolo]
+mask=0,1
+anchors=1,2, 3,4
+classes=2
+num=2
+"""
+
+
+def test_a_cfg_predicts_in_its_backbone(tmp_path):
+    """Two anchors of 5 + 2 entries."""
+    (tmp_path / "small.cfg").write_text(CFG)
+    source, target = (
+        zoo.load(tmp_path / "small.cfg", class_names=names) for names in (["a", "b"], ["b", "a"])
+    )
+    bias = [v for v in source.variables if v.path.endswith("bias")]
+    bias[0].assign(np.arange(14))
+    report = transfer(target, source, ["backbone"])
+    (moved,) = [np.array(v) for v in target.variables if v.path.endswith("bias")]
+    assert moved.tolist() == [0, 1, 2, 3, 4, 6, 5, 7, 8, 9, 10, 11, 13, 12]
+    assert report.by_name

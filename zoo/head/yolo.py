@@ -123,6 +123,11 @@ class YoloHead:
         entries[4] = math.log(self.prior / (1 - self.prior))
         return entries * len(self.masks[level])
 
+    def class_channels(self, level: str) -> list[list[int]]:
+        """The channels of a level's raw predictions that are of each class, (classes, anchors)."""
+        size, anchors = 5 + self.num_classes, range(len(self.masks[level]))
+        return [[a * size + 5 + index for a in anchors] for index in range(self.num_classes)]
+
     def decode(self, predictions: Mapping[str, Any]) -> tuple[Any, Any]:
         """Boxes and class scores of all anchors [yolov3, §2.1; yolo_layer.c:get_yolo_box].
 

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from zoo.errors import ZooError, nearest
+from zoo.training.class_arrays import class_arrays, with_classes_by_name
 
 if TYPE_CHECKING:
     from zoo.detector import Detector
@@ -15,13 +18,25 @@ if TYPE_CHECKING:
 
 @dataclass
 class Transfer:
-    """What was copied, and what was not and why."""
+    """What was copied, and what was not and why.
+
+    Attributes:
+        copied: paths of arrays.
+        missed: path → reason.
+        by_name: whether classes were looked for by their names, which differ or stand otherwise.
+        fresh: the classes that the source does not know then.
+    """
 
     copied: list[str] = field(default_factory=list)
     missed: dict[str, str] = field(default_factory=dict)
+    by_name: bool = False
+    fresh: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         lines = [f"loaded {len(self.copied)} of {len(self.copied) + len(self.missed)} arrays"]
+        if self.by_name:
+            fresh = f"fresh, as the source lacks them: {', '.join(self.fresh)}"
+            lines.append(f"  classes by name{f'; {fresh}' if self.fresh else ''}")
         lines += [f"  not loaded: {path} ({reason})" for path, reason in self.missed.items()]
         return "\n".join(lines)
 
@@ -29,11 +44,13 @@ class Transfer:
 def transfer(target: Detector, source: Detector, parts: Sequence[str]) -> Transfer:
     """Copy the arrays of `source` whose part, path and shape are those of `target`.
 
-    Where paths differ only in the numbers that Keras gives, the order stands for the path.
+    Where paths differ only in the numbers that Keras gives, the order stands for the path. Classes
+    go by their names: those that the source does not know stay as they are.
 
     Args:
         target: the detector to fill.
-        source: the detector to take from; its classes may differ.
+        source: the detector to take from; its classes may differ. Where they are called 0, 1, …,
+            as those of a Darknet cfg without names, their order stands for the names.
         parts: which of backbone, neck and head to copy.
 
     Raises:
@@ -41,6 +58,9 @@ def transfer(target: Detector, source: Detector, parts: Sequence[str]) -> Transf
     """
     check_parts("transfer", parts)
     report = Transfer()
+    names = target.class_names, source.class_names
+    others = names[0] != names[1] and names[1] != [str(n) for n in range(len(names[1]))]
+    classes, their_classes = (class_arrays(m) if others else {} for m in (target, source))
     for part in parts:
         ours, theirs = (submodel(model, part, "transfer").variables for model in (target, source))
         for variable, found in _pairs(ours, theirs):
@@ -51,12 +71,31 @@ def transfer(target: Detector, source: Detector, parts: Sequence[str]) -> Transf
                 report.missed[path] = (
                     f"shape {tuple(variable.shape)}, the source has {tuple(found.shape)}"
                 )
-            else:
+            elif id(variable) not in classes:
                 variable.assign(found.value)
                 report.copied.append(path)
+            elif (
+                channels := _common(classes[id(variable)], their_classes.get(id(found)))
+            ) is not None:
+                variable.assign(with_classes_by_name(variable, found, channels, names))
+                report.copied.append(path)
+                report.by_name = True
+                report.fresh = [name for name in names[0] if name not in names[1]]
+            else:
+                report.missed[path] = (
+                    "the classes of the source are others or in another order, and its head does "
+                    "not say which channels are theirs"
+                )
     if not report.copied:
         raise ZooError(f"nothing of {source.name} fits {target.name} in {', '.join(parts)}")
     return report
+
+
+def _common(channels: np.ndarray | None, others: np.ndarray | None) -> np.ndarray | None:
+    """The channels of each class where both heads say the same, else None."""
+    if channels is None or others is None:
+        return None
+    return channels if np.array_equal(channels, others) else None
 
 
 def _pairs(ours: Sequence[Any], theirs: Sequence[Any]) -> list[tuple[Any, Any]]:
