@@ -149,6 +149,28 @@ def test_the_best_of_four_clusterings_is_refined(tmp_path, monkeypatch):
     assert result["anchors"] == [[30, 30]]
 
 
+@pytest.mark.parametrize("clusters", [6, 5])
+def test_anchors_go_where_a_level_uses_them(clusters, tmp_path, capsys):
+    """yolov4_tiny has six and uses five: anchor 0 of its cfg, 10×14, is in no mask."""
+    result = propose(composed("anchors", f"clusters={clusters}", "generations=0"), tmp_path)
+    first, *used = result["anchors"]
+    assert first == [10, 14] and len(used) == 5
+    areas = [width * height for width, height in used]
+    assert areas == sorted(areas) and areas[0] != 140
+    assert "# anchors of no level, which stay as they were: 0" in capsys.readouterr().out
+    # The fit is that of what training will use.
+    anchors = json.dumps(result["anchors"]).replace(" ", "")
+    again = composed("anchors", f"model.head.anchors={anchors}", "generations=0")
+    fits = propose(again, tmp_path)["fit"]
+    assert fits["model"] == result["fit"]["refined"]
+
+
+def test_another_number_of_anchors_needs_other_masks(tmp_path, capsys):
+    found = propose(composed("anchors", "clusters=4", "generations=0"), tmp_path)
+    assert len(found["anchors"]) == 4
+    assert "# set model.head.masks too" in capsys.readouterr().out
+
+
 def test_too_many_clusters_are_an_error(tmp_path):
     with pytest.raises(ZooError, match=r"clusters=100000: the data have \d+ distinct box sizes"):
         propose(composed("anchors", "clusters=100000"), tmp_path)

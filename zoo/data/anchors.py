@@ -84,10 +84,13 @@ def trainable_sides(source: Source, size: Sequence[int], mode: str) -> np.ndarra
 
 def used_anchors(head: Mapping[str, Any]) -> list[list[float]]:
     """The anchors of a head's config that belong to a level, each once."""
-    if "anchors" not in head:
-        return []
+    return [list(head["anchors"][index]) for index in used_indices(head)]
+
+
+def used_indices(head: Mapping[str, Any]) -> list[int]:
+    """The places, in the anchors of a head's config, of those that belong to a level, sorted."""
     used = {index for mask in head.get("masks", {}).values() for index in mask}
-    return [list(anchor) for index, anchor in enumerate(head["anchors"]) if index in used]
+    return [index for index in range(len(head.get("anchors", []))) if index in used]
 
 
 def warn_of_unfit_anchors(

@@ -18,6 +18,7 @@ from zoo.data.anchors import (
     kmeans,
     trainable_sides,
     used_anchors,
+    used_indices,
 )
 from zoo.data.sources import open_source
 from zoo.data.training import network_input
@@ -35,14 +36,16 @@ DOTS = 5000
 def propose(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     """Anchors for the training split, by k-means and genetic refinement.
 
-    Writes anchors.json, anchors.yaml (to paste into a config) and anchors.png.
+    Writes anchors.json, anchors.yaml (to paste into a config) and anchors.png. Of as many as the
+    model has, or as its levels use, each goes to a place that a level uses; what is in the others,
+    as anchor 0 of yolov4_tiny, stays.
 
     Args:
         cfg: plain `conf/anchors.yaml`: all keys of training, `clusters` and `generations`.
         directory: where to write.
 
     Returns:
-        What `anchors.json` has: the anchors, and the fit of the model's and of these.
+        What `anchors.json` has: the anchors, and the fit of the model's and of those found.
 
     Raises:
         ZooError: something in the config or in the data does not fit.
@@ -54,14 +57,19 @@ def propose(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     every = trainable_sides(source, size, mode)
     rng = np.random.default_rng(cfg["seed"])
     wh = every if len(every) <= ENOUGH_BOXES else rng.choice(every, ENOUGH_BOXES, replace=False)
-    if cfg["clusters"] > (distinct := len(np.unique(wh, axis=0))):
-        raise ZooError(f"clusters={cfg['clusters']}: the data have {distinct} distinct box sizes")
-    found = [kmeans(wh, cfg["clusters"], rng) for _ in range(RESTARTS)]
+    head, clusters = cfg["model"]["head"], cfg["clusters"]
+    places = used_indices(head)
+    if fills := bool(places) and clusters in (len(places), len(head["anchors"])):
+        clusters = len(places)
+    if clusters > (distinct := len(np.unique(wh, axis=0))):
+        raise ZooError(f"clusters={clusters}: the data have {distinct} distinct box sizes")
+    found = [kmeans(wh, clusters, rng) for _ in range(RESTARTS)]
     best = max(found, key=lambda anchors: fit_of(wh, anchors).average_iou)
     refined = np.rint(evolve(wh, best, rng, generations=cfg["generations"])).clip(1)
-    old = used_anchors(cfg["model"]["head"])
+    old = used_anchors(head)
+    anchors = refined.astype(int).tolist()
     result = {
-        "anchors": refined.astype(int).tolist(),
+        "anchors": _placed(anchors, head["anchors"], places) if fills else anchors,
         "image_size": list(size),
         "resize": mode,
         "fit": {
@@ -72,10 +80,20 @@ def propose(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     }
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "anchors.json").write_text(json.dumps(result, indent=1) + "\n")
-    write_text(directory / "anchors.yaml", paste := _yaml(result, cfg["model"]["head"]))
+    write_text(directory / "anchors.yaml", paste := _yaml(result, head))
     _draw(wh, old, refined, directory / "anchors.png")
     _print(result, paste)
     return result
+
+
+def _placed(
+    found: Sequence[list[int]], old: Sequence[Sequence[float]], places: Sequence[int]
+) -> list[list[float]]:
+    """The anchors of a model with those found at these places, smallest first."""
+    anchors = [list(anchor) for anchor in old]
+    for place, anchor in zip(places, found, strict=True):
+        anchors[place] = list(anchor)
+    return anchors
 
 
 def _yaml(result: Mapping[str, Any], head: Mapping[str, Any]) -> str:
@@ -86,8 +104,12 @@ def _yaml(result: Mapping[str, Any], head: Mapping[str, Any]) -> str:
         f"# width, height, pixels at {height}×{width} ({result['resize']}); average IoU "
         f"{fit.average_iou:.3f}, best possible recall {fit.recall:.4f}",
     ]
-    if len(result["anchors"]) != len(head.get("anchors", [])):
+    count = len(result["anchors"])
+    if count != len(head.get("anchors", [])):
         lines.append("# set model.head.masks too: these are not as many anchors as the model has")
+    elif unused := sorted(set(range(count)) - set(used_indices(head))):
+        listed = ", ".join(map(str, unused))
+        lines.append(f"# anchors of no level, which stay as they were: {listed} (counted from 0)")
     lines += ["model:", "  head:", f"    anchors: {result['anchors']}"]
     return "\n".join(lines) + "\n"
 
