@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from zoo.data import image
-from zoo.data.image import image_size, read_for, read_image
+from zoo.data.image import decode_image, encoded_size, image_size, read_for, read_image
 from zoo.errors import ZooError
 
 PIXELS = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
@@ -35,6 +35,15 @@ def test_grey_becomes_rgb(tmp_path):
     )
 
 
+@pytest.mark.parametrize("kind", ["png", "webp", "tif"])
+def test_alpha_is_dropped_and_not_multiplied(tmp_path, kind):
+    pixels = np.full((20, 30, 4), (200, 100, 40, 128), np.uint8)
+    pixels[:10, :, 3] = 0
+    keywords = {"lossless": True, "exact": True} if kind == "webp" else {}
+    Image.fromarray(pixels).save(tmp_path / f"a.{kind}", **keywords)
+    np.testing.assert_array_equal(read_image(tmp_path / f"a.{kind}"), pixels[..., :3])
+
+
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif"])
 @pytest.mark.parametrize("orientation", [0, 1, 3, 5, 6, 7, 8, 9, 255])
 def test_exif_orientation_turns_pixels_and_size_alike(tmp_path, kind, orientation):
@@ -47,6 +56,10 @@ def test_exif_orientation_turns_pixels_and_size_alike(tmp_path, kind, orientatio
     assert image_size(path) == turned
     assert read_image(path).shape[:2] == turned
     assert read_for(path, (20, 20))[1] == turned
+    if kind != "tif":
+        stored = path.read_bytes()
+        assert encoded_size(stored, "a", upright=False) == (20, 30)
+        assert decode_image(stored, "a", upright=False).shape == (20, 30, 3)
 
 
 @pytest.mark.parametrize("kind", [3, 4, 2, 7])  # short, long, ASCII, undefined

@@ -26,9 +26,13 @@ REDUCED = {
 }  # fmt: skip
 #: So many times the network input an image stays at least when it is averaged.
 HEADROOM = 2
+IGNORE = cv2.IMREAD_IGNORE_ORIENTATION
 PNG, LAST = b"\x89PNG", b"IEND\xaeB`\x82"  # how a PNG begins, and its last chunk
+TIFF = (b"II*\0", b"MM\0*")
 #: Tags of TIFF, and so of EXIF. Orientations of 5 to 8 swap height and width.
-WIDTH, HEIGHT, ORIENTATION = 256, 257, 274
+WIDTH, HEIGHT, ORIENTATION, EXTRA_SAMPLES = 256, 257, 274, 338
+#: What an extra sample is: alpha that the colours were multiplied by already, or were not.
+ASSOCIATED, UNASSOCIATED = 1, 2
 SWAPPED = (5, 6, 7, 8)
 
 
@@ -73,11 +77,18 @@ def read_for(
     return decode_image(data, where, reduction_for(whole, target_hw) if target_hw else 1), whole
 
 
-def decode_image(data: bytes, where: str, reduction: int = 1) -> np.ndarray:
-    """As `read_image`, from the bytes of a file; `where` names them in an error."""
+def decode_image(
+    data: bytes, where: str, reduction: int = 1, *, upright: bool = True
+) -> np.ndarray:
+    """As `read_image`, from the bytes of a file; `where` names them in an error.
+
+    Without `upright` the EXIF orientation is ignored; OpenCV turns a TIFF all the same.
+    """
     _refuse_truncated(data, where)
     by_decoder = data.startswith(START)
-    flag = REDUCED[reduction if by_decoder else 1]
+    flag = REDUCED[reduction if by_decoder else 1] | (0 if upright else IGNORE)
+    if data.startswith(TIFF):
+        data = _alpha_aside(data)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error:
@@ -143,7 +154,9 @@ def image_size(path: str | Path) -> tuple[int, int]:
     return size
 
 
-def encoded_size(data: bytes | io.BufferedReader, where: str) -> tuple[int, int]:
+def encoded_size(
+    data: bytes | io.BufferedReader, where: str, *, upright: bool = True
+) -> tuple[int, int]:
     """Height and width of an encoded image as `decode_image` gives it, from its header.
 
     The orientation is what OpenCV takes for it: that of EXIF, if it is 1 to 8. Pillow's own reading
@@ -162,22 +175,37 @@ def encoded_size(data: bytes | io.BufferedReader, where: str) -> tuple[int, int]
         raise ZooError(f"{where} has too many pixels ({error}); make it smaller") from error
     except Exception as error:  # whatever Pillow stumbles over is the file's fault
         raise ZooError(f"{where} is no image that can be decoded; replace or remove it") from error
-    return (width, height) if orientation in SWAPPED else (height, width)
+    return (width, height) if upright and orientation in SWAPPED else (height, width)
 
 
 def _exif_orientation(exif: bytes) -> int:
     """The orientation in the first directory of EXIF, as OpenCV reads it; 1 if there is none."""
-    exif = exif.removeprefix(b"Exif\0\0")
-    order = "<" if exif.startswith(b"II") else ">"
+    return _short(exif.removeprefix(b"Exif\0\0"), ORIENTATION)[0] or 1
+
+
+def _alpha_aside(tiff: bytes) -> bytes:
+    """The same TIFF, its alpha declared so that libtiff does not multiply the colours by it."""
+    value, place, order = _short(tiff, EXTRA_SAMPLES)
+    if value != UNASSOCIATED:
+        return tiff
+    return tiff[:place] + struct.pack(f"{order}H", ASSOCIATED) + tiff[place + 2 :]
+
+
+def _short(tiff: bytes, tag: int) -> tuple[int | None, int, str]:
+    """A short number in the first directory of a TIFF, its offset, and the order of bytes.
+
+    The number is None where there is no such tag.
+    """
+    order = "<" if tiff.startswith(b"II") else ">"
     try:
-        (start,) = struct.unpack_from(f"{order}I", exif, 4)
-        (count,) = struct.unpack_from(f"{order}H", exif, start)
+        (start,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (count,) = struct.unpack_from(f"{order}H", tiff, start)
         for entry in range(start + 2, start + 2 + 12 * count, 12):
-            if struct.unpack_from(f"{order}H", exif, entry) == (ORIENTATION,):
-                return struct.unpack_from(f"{order}H", exif, entry + 8)[0]
+            if struct.unpack_from(f"{order}H", tiff, entry) == (tag,):
+                return struct.unpack_from(f"{order}H", tiff, entry + 8)[0], entry + 8, order
     except struct.error:  # it ends before
         pass
-    return 1
+    return None, 0, order
 
 
 def _contents(path: str | Path) -> bytes:
