@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 from types import SimpleNamespace
@@ -6,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from PIL import Image
 
 from zoo.data.lint import Annotation
 from zoo.data.sources import open_source
@@ -69,6 +71,64 @@ class TinyClasses(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self):
         for label in (1, 0):
             yield label, {"image": np.full((20, 30, 3), 100 * label, np.uint8), "label": label}
+
+
+class Turned(tfds.core.GeneratorBasedBuilder):
+    """Two JPEGs of 40×60, to be turned by a quarter for display, with a box over the left half."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        objects = {
+            "bbox": tfds.features.BBoxFeature(),
+            "label": tfds.features.ClassLabel(names=["ant"]),
+        }
+        features = {
+            "image": tfds.features.Image(encoding_format="jpeg"),
+            "image/filename": tfds.features.Text(),
+            "objects": tfds.features.Sequence(objects),
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {
+            "train": self._generate_examples(["a.jpg", "b.jpg"]),
+            "twice": self._generate_examples(["a.jpg"] * 2),
+        }
+
+    def _generate_examples(self, names):
+        exif = Image.Exif()
+        exif[274] = 6
+        pixels = np.zeros((40, 60, 3), np.uint8)
+        pixels[:, :30] = 255
+        for number, name in enumerate(names):
+            file = io.BytesIO()
+            Image.fromarray(pixels).save(file, "jpeg", exif=exif)
+            left = {"bbox": tfds.features.BBox(0.0, 0.0, 1.0, 0.5), "label": "ant"}
+            file.seek(0)
+            yield number, {"image": file, "image/filename": name, "objects": [left]}
+
+
+@pytest.fixture(scope="module")
+def turned_root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tfds")
+    Turned(data_dir=folder, file_format="array_record").download_and_prepare()
+    return folder
+
+
+def test_boxes_are_of_the_image_as_it_is_stored(turned_root):
+    """TFDS decodes without a look at EXIF: what is in the box is white."""
+    source = opened(turned_root, "turned")
+    assert source.size(0) == (40, 60) and source.labels(0).boxes.tolist() == [[0, 0, 30, 40]]
+    image = source.image(0)
+    assert image.shape == (40, 60, 3)
+    assert image[:, :28].min() > 200 and image[:, 32:].max() < 50
+
+
+def test_an_id_of_two_images_is_refused(turned_root):
+    with pytest.raises(ZooError, match=r"image 'a\.jpg' is there twice"):
+        opened(turned_root, "turned", split="twice")
+    assert len(opened(turned_root, "turned", split="twice", on_error="skip")) == 1
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,8 @@ LOG = logging.getLogger(__name__)
 class Tfds:
     """A split of a prepared builder with the feature `objects` (`bbox`, `label`); a `Source`.
 
-    Labels are read, and checked, once at the start; images are decoded when asked for.
+    Labels are read, and checked, once at the start; images are decoded when asked for. Their EXIF
+    orientation is ignored, as by TFDS, whose boxes are of the image as it is stored.
 
     Args:
         builder: name, config and perhaps version, e.g. `"coco/2017"`, `"voc/2007:4.0.0"`.
@@ -57,12 +58,16 @@ class Tfds:
     def _read_labels(self, lint: Lint) -> None:
         LOG.info("%s: reading the labels of %d images", self._what, len(self._records))
         classes = {index: index for index in range(len(self.class_names))}
+        ids = set()
         for position in range(len(self._records)):
             with lint.tolerate():
                 record = self._records[position]
                 id = _id(record, position)
                 where = f"{self._what}: image {id!r}"
-                size = encoded_size(_bytes(record["image"]), where)
+                if id in ids:
+                    raise ZooError(f"{where} is there twice; evaluation tells images by their ids")
+                ids.add(id)
+                size = encoded_size(_bytes(record["image"]), where, upright=False)
                 labels = lint.labels(where, size, self._objects(record, size), classes)
                 self._kept.append((position, id, size, labels))
         lint.report()
@@ -93,7 +98,8 @@ class Tfds:
     def image(self, index: int) -> np.ndarray:
         """The pixels, uint8 (height, width, 3) RGB."""
         position, id, _, _ = self._kept[index]
-        return decode_image(_bytes(self._records[position]["image"]), f"{self._what}: image {id!r}")
+        encoded, where = _bytes(self._records[position]["image"]), f"{self._what}: image {id!r}"
+        return decode_image(encoded, where, upright=False)
 
     @cached_property
     def fingerprint(self) -> str:
