@@ -1,22 +1,33 @@
+import json
 import shutil
 
+import cv2
+import keras
+import numpy as np
 import pytest
+from manifests import manifest
 
 from zoo.data.sources import open_source
-from zoo.training.data_record import changes, image_digests, summary
+from zoo.errors import ZooError
+from zoo.training.checkpoint import Checkpoint
+from zoo.training.data_record import FILE, changes, image_digests, summary
+from zoo.training.manifest import write_manifest
+from zoo.training.record import RunRecord
+
+
+def write(path, grey):
+    """A picture of one colour, in as many bytes whatever the colour: not compressed."""
+    pixels = np.full((32, 32, 3), grey, "uint8")
+    cv2.imwrite(str(path), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 0])
 
 
 @pytest.fixture
 def folder(tmp_path):
     """Three pictures of one box each, as `data=yolo` takes them."""
-    import cv2
-    import numpy as np
-
     for number in range(3):
         for part in ("images", "labels"):
             (tmp_path / part / "train").mkdir(parents=True, exist_ok=True)
-        picture = np.full((32, 32, 3), number, "uint8")
-        cv2.imwrite(str(tmp_path / "images" / "train" / f"{number}.png"), picture)
+        write(tmp_path / "images" / "train" / f"{number}.png", number)
         (tmp_path / "labels" / "train" / f"{number}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
     (tmp_path / "data.yaml").write_text("path: .\ntrain: images/train\nnames: [cell]\n")
     return tmp_path
@@ -57,6 +68,56 @@ def test_new_images_are_named_and_many_are_counted():
     before = {str(number): ["labels", "file"] for number in range(9)}
     assert changes({"val": before}, {"val": {**before, "x": ["l", "f"]}}) == ["val: new: x"]
     assert changes({"val": before}, {"val": {}}) == ["val: gone: 0, 1, 2, 3, 4 and 4 more"]
+
+
+def test_another_order_of_the_same_images_is_named(folder):
+    before, _ = digests(folder)
+    turned = dict(reversed(before.items()))
+    assert changes({"train": before}, {"train": turned}) == [
+        "train: the same images in another order"
+    ]
+
+
+# === A run that goes on ===
+
+
+@pytest.fixture
+def run(folder, tmp_path_factory):
+    """A run on these pictures, as far as its record goes."""
+    directory = tmp_path_factory.mktemp("run")
+    found, source = digests(folder)
+    told = summary(source, found)
+    data = {"class_names": source.class_names, "train": told, "val": told}
+    write_manifest(manifest(data=data, backend=keras.backend.backend()), directory)
+    (directory / FILE).write_text(json.dumps({"train": found, "val": found}))
+    return directory
+
+
+def go_on(run, folder):
+    source = digests(folder)[1]
+    checkpoint = Checkpoint(5, {}, {"seconds": 0.0, "joules": None})
+    return RunRecord.of_resumed_run(run, {"train": source, "val": source}, checkpoint)
+
+
+def test_a_run_goes_on_with_the_same_files(run, folder):
+    assert go_on(run, folder).manifest["resumed"][0]["step"] == 5
+
+
+def test_a_run_does_not_go_on_with_other_pixels_in_as_many_bytes(run, folder):
+    image = folder / "images" / "train" / "1.png"
+    size = image.stat().st_size
+    write(image, 7)
+    assert image.stat().st_size == size
+    with pytest.raises(ZooError, match=r"changed: train: pixels changed: images/train/1\.png"):
+        go_on(run, folder)
+
+
+def test_a_run_does_not_go_on_with_another_order(run, folder):
+    names = "".join(f"images/train/{number}.png\n" for number in (2, 0, 1))
+    (folder / "list.txt").write_text(names)
+    (folder / "data.yaml").write_text("train: list.txt\nnames: [cell]\n")
+    with pytest.raises(ZooError, match="train: the same images in another order"):
+        go_on(run, folder)
 
 
 def test_a_summary_counts(folder):

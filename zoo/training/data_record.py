@@ -32,8 +32,13 @@ def summary(source: Source, digests: Mapping[str, Any]) -> dict[str, Any]:
         "images": len(source),
         "boxes": dict(zip(source.class_names, counts.tolist(), strict=True)),
         "fingerprint": source.fingerprint,
-        "files_sha256": hashlib.sha256(json.dumps(digests).encode()).hexdigest(),
+        "files_sha256": files_sha256(digests),
     }
+
+
+def files_sha256(digests: Mapping[str, Any]) -> str:
+    """SHA-256 over the digests of a split, in the order of its images."""
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
 def image_digests(source: Source) -> dict[str, list[str | None]]:
@@ -83,4 +88,6 @@ def changes(
                 listed = sorted(names)[:5]
                 more = f" and {len(names) - 5} more" if len(names) > 5 else ""
                 found.append(f"{split}: {what}: {', '.join(listed)}{more}")
+        if ids.keys() == others.keys() and list(ids) != list(others):
+            found.append(f"{split}: the same images in another order")
     return found

@@ -71,6 +71,9 @@ class RunRecord:
     ) -> RunRecord:
         """Read the manifest and note that the run goes on.
 
+        Every file is read and hashed, as for a new run: names and sizes may stay where pixels
+        change.
+
         Raises:
             ZooError: the backend or the data are not those of the run.
         """
@@ -80,9 +83,12 @@ class RunRecord:
                 f"the run in {directory} cannot go on with {backend}; set "
                 f"KERAS_BACKEND={manifest['backend']}"
             )
+        digests = {split: data_record.image_digests(source) for split, source in sources.items()}
         for split, source in sources.items():
-            if source.fingerprint != manifest["data"][split]["fingerprint"]:
-                raise ZooError(f"the data of {directory} changed: {_changes(directory, sources)}")
+            known = manifest["data"][split]
+            found = source.fingerprint, data_record.files_sha256(digests[split])
+            if found != (known["fingerprint"], known["files_sha256"]):
+                raise ZooError(f"the data of {directory} changed: {_changes(directory, digests)}")
         manifest["resumed"].append({"time": now(), "step": checkpoint.step})
         manifest["status"] = "running"
         write_manifest(manifest, directory)
@@ -107,10 +113,9 @@ class RunRecord:
         write_manifest(self.manifest, self.directory)
 
 
-def _changes(directory: Path, sources: Mapping[str, Source]) -> str:
-    now_ = {split: data_record.image_digests(source) for split, source in sources.items()}
+def _changes(directory: Path, digests: Mapping[str, Mapping[str, Any]]) -> str:
     with contextlib.suppress(OSError, ValueError):
         before = json.loads((directory / data_record.FILE).read_text())
-        if found := data_record.changes(before, now_):
+        if found := data_record.changes(before, digests):
             return "; ".join(found)
     return "the fingerprints differ"
