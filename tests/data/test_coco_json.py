@@ -72,6 +72,18 @@ def test_layouts(tmp_path):
         opened(tmp_path / "b", "train")
 
 
+def test_names_that_are_given_go_before_cocos_own_layout(tmp_path):
+    write(tmp_path, folder="val2017", json_file="annotations/instances_val2017.json")
+    with pytest.raises(ZooError, match=r"split 'val' .*looked for val/my\.json, my\.json$"):
+        opened(tmp_path, annotations="my.json")
+    with pytest.raises(ZooError, match=r"the folder of images .*/pictures of .* is missing"):
+        opened(tmp_path, images="pictures")
+    write(tmp_path, [], folder="pictures", json_file="my.json")
+    assert opened(tmp_path, images="pictures").path(0) == tmp_path / "pictures" / "a.png"
+    assert len(opened(tmp_path, annotations="my.json", images="pictures").labels(0)) == 0
+    assert len(opened(tmp_path).labels(0)) == 1
+
+
 @pytest.mark.parametrize(
     "change", [{"bbox": [1, 2, 10, 21]}, {"category_id": 4}, {"iscrowd": 1}, {"area": 151.0}]
 )

@@ -15,6 +15,8 @@ from zoo.data.lint import Annotation, Lint
 from zoo.data.sources.files import ImageFiles, Record, existing_folder, read_text
 from zoo.errors import ZooError
 
+#: Names of the file and of the folder where none are given.
+ANNOTATIONS, IMAGES = "instances.json", "images"
 #: What may tell images apart, and refer to them and to categories.
 ID = (int, float, str)
 LARGEST_AREA = float(np.finfo(np.float32).max)  # pixels², of `Labels`
@@ -24,8 +26,8 @@ def coco_json(
     *,
     root: str | None,
     split: str,
-    annotations: str = "instances.json",
-    images: str = "images",
+    annotations: str = ANNOTATIONS,
+    images: str = IMAGES,
     on_error: str = "error",
 ) -> ImageFiles:
     """Images with one JSON file of annotations [cocodataset.org/#format-data].
@@ -33,7 +35,9 @@ def coco_json(
     Three layouts are understood, the first that is there is taken:
     `root/SPLIT/instances.json` with `root/SPLIT/images/`; COCO's own
     `root/annotations/instances_SPLIT2017.json` with `root/SPLIT2017/`; and
-    `root/instances.json` with `root/images/`, where `root` is one split already.
+    `root/instances.json` with `root/images/`, where `root` is one split already. Another name than
+    `instances.json` is that of a file in the first or the last layout; another one than `images` is
+    that of the folder in all.
 
     Image sizes are taken from the JSON, so that 118,000 files need not be opened; a file that
     differs is an error when it is read. With `on_error="skip"` each is opened at the start.
@@ -65,10 +69,14 @@ def coco_json(
 
 
 def _locate(root: Path, split: str, annotations: str, images: str) -> tuple[Path, Path]:
-    official = [split, f"{split}2017", f"{split}2014"]
+    named = images != IMAGES
+    official = [split, f"{split}2017", f"{split}2014"] if annotations == ANNOTATIONS else []
     layouts = [
         (root / split / annotations, root / split / images),
-        *((root / "annotations" / f"instances_{name}.json", root / name) for name in official),
+        *(
+            (root / "annotations" / f"instances_{name}.json", root / (images if named else name))
+            for name in official
+        ),
         (root / annotations, root / images),
     ]
     for file, folder in layouts:
@@ -76,7 +84,7 @@ def _locate(root: Path, split: str, annotations: str, images: str) -> tuple[Path
             if not folder.is_dir():
                 raise ZooError(f"the folder of images {folder} of {file} is missing")
             return file, folder
-    tried = ", ".join(str(file.relative_to(root)) for file, _ in layouts)
+    tried = ", ".join(os.path.relpath(file, root) for file, _ in layouts)
     raise ZooError(f"no annotations of split {split!r} in {root}; looked for {tried}")
 
 
