@@ -113,6 +113,16 @@ def test_scores_on_coco_are_not_clean(data_dir):
     assert presets.not_clean("yolov4-tiny-coco", [1, 2, 3]) is None  # a data set of one's own
 
 
+def test_images_of_coco_are_known_by_their_classes_too(tmp_path):
+    names = presets.class_names({"class_names": "coco"})
+    as_text = presets.not_clean("yolov4-tiny-coco", range(1, 81), names)
+    assert as_text == presets.not_clean("yolov4-tiny-coco", presets.COCO_IDS)
+    some = presets.not_clean("yolov4-tiny-coco", [1, 2], ["dog", "cat"])
+    assert some.startswith("Not a clean score if these are images of COCO: yolov4-tiny-coco may")
+    assert presets.not_clean("yolov4-tiny-coco", [1, 2], ["dog", "yak"]) is None
+    assert presets.not_clean(tmp_path / "mine.keras", [1], ["dog"]) is None
+
+
 def test_what_was_trained_from_them_inherits_it(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

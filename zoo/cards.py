@@ -87,7 +87,9 @@ def preset_of(model: str) -> str:
     )
 
 
-def not_clean(preset: str | Path, category_ids: Sequence[int]) -> str | None:
+def not_clean(
+    preset: str | Path, category_ids: Sequence[int], classes: Sequence[str] = ()
+) -> str | None:
     """Why scores of these weights on this data set say too much, None if nothing speaks for it.
 
     Weights that may have been trained on COCO's validation images cannot be measured on COCO: the
@@ -97,9 +99,14 @@ def not_clean(preset: str | Path, category_ids: Sequence[int]) -> str | None:
     Args:
         preset: name of a card, a run directory, a file in one, or another file of weights.
         category_ids: of the data set that the scores are from.
+        classes: their names: COCO's images may come with ids of another format, or with some of
+            its classes. Of weights of which nothing is known nothing is said in the latter case.
     """
-    if list(category_ids) != COCO_IDS:
+    known = set(class_names({"class_names": "coco"}))
+    whole = list(category_ids) == COCO_IDS or set(classes) == known
+    if not whole and not (classes and known.issuperset(classes)):
         return None
+    what = "Not a clean score" if whole else "Not a clean score if these are images of COCO"
     seen: set[str] = set()
     weights = str(preset)
     while weights not in seen:
@@ -111,10 +118,12 @@ def not_clean(preset: str | Path, category_ids: Sequence[int]) -> str | None:
             if not trained["overlap"]:
                 return None
             return (
-                f"Not a clean score: {name}{through} may have seen images of "
+                f"{what}: {name}{through} may have seen images of "
                 f"{', '.join(trained['overlap'])}. {trained['note']}"
             )
         config_file = (path if path.is_dir() else path.parent) / "config.yaml"
+        if not config_file.is_file() and not whole:
+            return None
         if not config_file.is_file():
             return f"Perhaps not a clean score: nothing says what {weights}{through} has seen."
         found = OmegaConf.to_container(OmegaConf.load(config_file))

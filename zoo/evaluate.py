@@ -49,7 +49,7 @@ def main(cfg: DictConfig) -> float:
     result = evaluate(detector, source, progress=True, **settings["evaluation"])
     # An exported file says what it was made from, if that was said.
     origin = getattr(detector, "metadata", {}).get("preset") or settings["preset"]
-    warning = not_clean(origin, source.category_ids)
+    warning = not_clean(origin, source.category_ids, source.class_names)
     scores = {**result.metrics, **({"warning": warning} if warning else {})}
     (directory / "metrics.json").write_text(json.dumps(scores, indent=2) + "\n")
     (directory / "detections.json").write_text(json.dumps(result.detections) + "\n")
