@@ -40,6 +40,16 @@ def test_a_folder_is_a_class_in_every_split(root):
     assert opened(root, "val").class_names == source.class_names
 
 
+def test_what_is_beside_the_splits_holds_no_classes(root):
+    """Runs are written below the working directory, which may be that of the data."""
+    write(root, "runs/train/2026-11-29/examples.png")
+    write(root, "thumbnails/all/1.png")
+    assert opened(root).class_names == ["ant", "bee", "cat"]
+    (root / "val").rename(root / "valid")
+    assert opened(root).class_names == ["ant", "cat"]
+    assert opened(root, val="valid").class_names == ["ant", "bee", "cat"]
+
+
 def test_a_missing_split_and_a_strange_class_are_named(root):
     with pytest.raises(ZooError, match=r"no split 'vall' in .*did you mean val\?"):
         opened(root, "vall")

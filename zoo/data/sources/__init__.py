@@ -37,7 +37,10 @@ def open_source(data: Mapping[str, Any], split: str) -> Source:
         raise ZooError(f"no split {split!r}; {nearest(split, SPLITS)}")
     cfg = {key: value for key, value in data.items() if key not in (*SPLITS, *LOADER_KEYS)}
     try:
-        source = building.build("dataset", cfg, split=data.get(split) or split)
+        called = {role: data.get(role) or role for role in SPLITS}
+        if cfg.get("name") == "folders":  # any folder beside them could be one
+            cfg.setdefault("splits", list(called.values()))
+        source = building.build("dataset", cfg, split=called[split])
         if DATASETS.origin(cfg["name"]) != "zoo":  # ours check their labels as they read them
             from zoo.data.contract import check_source
 

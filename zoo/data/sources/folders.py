@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo.data.image import image_size
 from zoo.data.lint import Annotation, Lint
+from zoo.data.sources import SPLITS
 from zoo.data.sources.files import ImageFiles, Record, existing_folder, image_files
 from zoo.errors import ZooError, nearest
 
@@ -15,6 +16,7 @@ def folders(
     *,
     root: str | None,
     split: str,
+    splits: Sequence[str] = (),
     class_names: Sequence[str] | None = None,
     on_error: str = "error",
 ) -> ImageFiles:
@@ -25,7 +27,10 @@ def folders(
     Args:
         root: the folder that holds the splits.
         split: name of a folder in it, e.g. `"train"`.
-        class_names: the classes in their order; by default the names of the folders, sorted.
+        splits: names of other splits, besides `"train"`, `"val"` and `"test"`: what else is there,
+            as `runs`, holds no classes.
+        class_names: the classes in their order; by default the names of the folders in all splits,
+            sorted.
         on_error: `"error"` or `"skip"`.
 
     Raises:
@@ -33,10 +38,11 @@ def folders(
             cannot be decoded.
     """
     place = existing_folder(root, "folders")
-    splits = _subfolders(place)
-    if split not in splits:
-        raise ZooError(f"no split {split!r} in {place}; {nearest(split, splits)}")
-    found = {name for other in splits for name in _subfolders(place / other)}
+    beside = _subfolders(place)
+    if split not in beside:
+        raise ZooError(f"no split {split!r} in {place}; {nearest(split, beside)}")
+    others = set(beside).intersection([split, *splits, *SPLITS])
+    found = {name for other in others for name in _subfolders(place / other)}
     names = class_names or sorted(found)
     lint = Lint(f"folders {place} {split}", on_error)
     return ImageFiles(
