@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from zoo.classifier import BackboneClassifier, class_shares
+from zoo.darknet.classifier import Classifier
 from zoo.errors import ZooError
 from zoo.evaluation.classification import accuracy
 
@@ -150,3 +151,9 @@ def test_it_is_evaluated_at_the_size_that_is_asked_for(monkeypatch):
     monkeypatch.setattr(model, "predict_on_batch", predict)
     accuracy(model, Six(), batch_size=4, image_size=(32, 96))
     assert shapes == [(4, 32, 96, 3)] * 2
+
+
+@pytest.mark.parametrize("kind", [BackboneClassifier, Classifier])
+def test_one_base_alone_leads_to_keras(kind):
+    """In the first model of a process Keras replaces it, and fails at the second one."""
+    assert sum(issubclass(base, keras.Model) for base in kind.__bases__) == 1

@@ -184,13 +184,18 @@ class Trainable(Network):
         return int(sides[0]), int(sides[1])
 
 
-class WithoutBoxes(Network):
+class WithoutBoxes:
     """A classifier: it refuses to detect.
 
+    No `keras.Model`: into the first model of a process Keras puts its `Functional`, and fails where
+    two bases lead there.
+
     Attributes:
+        name: of the model.
         instead: what its user may do, the end of a sentence.
     """
 
+    name: str
     instead: str
 
     def predictor(self, **limits: Any) -> keras.Model:

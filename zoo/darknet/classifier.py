@@ -10,11 +10,11 @@ import keras
 from zoo.darknet.graph import build_network, fresh_input
 from zoo.darknet.plan import plan
 from zoo.errors import ZooError
-from zoo.network import WithoutBoxes
+from zoo.network import Network, WithoutBoxes
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Classifier(WithoutBoxes):
+class Classifier(WithoutBoxes, Network):
     """Images, float (batch, height, width, channels) in [0, 1], RGB → the last layer's output.
 
     That is (batch, classes), probabilities where the cfg ends in [softmax]; or a feature map, if it
