@@ -8,7 +8,7 @@ import zoo
 from zoo.errors import ZooError
 from zoo.evaluation.save import LATEST
 from zoo.training import run
-from zoo.training.callbacks import AtLeastOnce, BestAndLast, Diverged, Evaluation
+from zoo.training.callbacks import AtLeastOnce, BestAndLast, Diverged, EarlyStop, Evaluation
 
 
 def test_a_run_ends_at_the_first_loss_that_is_no_number():
@@ -67,6 +67,22 @@ def test_scores_are_of_the_weights_that_are_there_at_the_end(tmp_path, monkeypat
     with pytest.raises(ZooError, match=r"best\.keras is not that of epoch 3, .*was it replaced"):
         run._conclude(None, record, [], tmp_path)
     assert not (tmp_path / "metrics.json").exists()
+
+
+def test_without_a_score_the_last_weights_are_the_best_and_patience_waits(tmp_path, caplog):
+    """AP50 is −1 where no validation image has an object: none is better than another."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    best = BestAndLast(tmp_path)
+    early = EarlyStop(best, patience=1)
+    epochs = []
+    for epoch, score in enumerate([-1.0, -1.0, -1.0, 0.0, -1.0]):
+        model.stop_training = False
+        for callback in (best, early):
+            callback.set_model(model)
+            callback.on_epoch_end(epoch, {"val_AP50": score})
+        epochs.append((best.best["epoch"], model.stop_training))
+    assert epochs == [(1, False), (2, False), (3, False), (4, False), (4, True)]
+    assert caplog.text.count("no validation image has an object") == 1
 
 
 def test_evaluation_is_every_so_many_epochs_and_at_the_end(tmp_path, monkeypatch):

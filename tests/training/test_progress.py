@@ -15,6 +15,8 @@ from zoo.training.progress import TrainingProgress
     [
         pytest.param({"val_AP": 0.25, "val_AP50": 0.5, "val_APs": 0.1},
                      "epoch 1/2  loss 1.000  val_AP 0.250  val_AP50 0.500  0.0", id="detector"),
+        pytest.param({"val_AP": -1.0, "val_AP50": -1.0},
+                     "epoch 1/2  loss 1.000  val_AP –  val_AP50 –  0.0", id="nothing to measure"),
         pytest.param({"val_top1": 0.75, "val_top5": 1.0},
                      "epoch 1/2  loss 1.000  val_top1 0.750  val_top5 1.000  0.0", id="classifier"),
     ],

@@ -135,6 +135,7 @@ class Accuracy(Evaluation):
 class BestAndLast(keras.callbacks.Callback):
     """`last.keras` after each epoch, `best.keras` whenever the monitored metric rises.
 
+    As long as nothing can be measured, a score of −1, the last evaluated weights are the best.
     With `best.keras` comes evaluation.json, see `zoo.evaluation.save`.
 
     Args:
@@ -159,8 +160,13 @@ class BestAndLast(keras.callbacks.Callback):
         self._save("last.keras")
         self.last_sha256 = weights_sha256(self.model)
         value = (logs or {}).get(self.monitor)
-        if value is None or (self.best is not None and value <= self.best["value"]):
+        if value is None or (self.best is not None and self.best["value"] >= max(value, 0)):
             return
+        if value < 0 and self.best is None:
+            log.warning(
+                "there is no %s: no validation image has an object; best.keras follows last.keras, "
+                "and patience waits", self.monitor,
+            )  # fmt: skip
         self._save("best.keras")
         if (self.directory / LATEST).is_dir():
             promote(self.directory / LATEST, self.directory)

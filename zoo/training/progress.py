@@ -96,7 +96,7 @@ class TrainingProgress(keras.callbacks.Callback):
         """One line for the epoch, with its evaluation if there was one."""
         logs = logs or {}
         left = (self.epochs * self.steps - self.done) * self.spent / max(self._here(), 1)
-        scores = "".join(f"  {key} {logs[key]:.3f}" for key in SCORES if key in logs)
+        scores = "".join(f"  {key} {_score(logs[key])}" for key in SCORES if key in logs)
         self.bar.console.print(
             f"epoch {epoch + 1}/{self.epochs}  {_losses(logs)}{scores}  "
             f"{self._rate():.1f} images/s  {self._waiting()}{_clock(left)} left"
@@ -131,6 +131,10 @@ class TrainingProgress(keras.callbacks.Callback):
     def _here(self) -> int:
         """Batches trained on by this process."""
         return self.done - self.before
+
+
+def _score(value: float) -> str:
+    return "–" if value < 0 else f"{value:.3f}"
 
 
 def _losses(logs: dict[str, Any]) -> str:
