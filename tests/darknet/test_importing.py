@@ -197,6 +197,9 @@ def test_names(tmp_path):
     assert names("coco", 80)[16] == "dog"
     with pytest.raises(ZooError, match=r"my.names': 2 names, the cfg has 3 classes"):
         names(tmp_path / "my.names", 3)
+    (tmp_path / "my.names").write_text("cat\n\ndog\n")
+    with pytest.raises(ZooError, match=r"my.names': line 2 is empty, which would be class 1"):
+        names(tmp_path / "my.names", 2)
     with pytest.raises(ZooError, match=r"'coc' is no file of names, nor a list of .*\(coco"):
         names("coc", 80)
 

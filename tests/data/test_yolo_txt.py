@@ -114,6 +114,55 @@ def test_numbers_are_names(folder):
     assert opened(folder).class_names == ["7", "8"]
 
 
+def test_numbers_are_names_as_they_are_written(folder):
+    written = ["1.0", "1.10", "2", "007", "0x1F", "1_000", "1e3"]
+    names = f"[{', '.join(written)}]"
+    (folder / "data.yaml").write_text(f"names: {names}\nnc: 7\ntrain: images/train\n")
+    assert opened(folder).class_names == written
+    pairs = ", ".join(f"{6 - index}: {name}" for index, name in enumerate(reversed(written)))
+    (folder / "data.yaml").write_text(f"names: {{{pairs}}}\ntrain: images/train\n")
+    assert opened(folder).class_names == written
+
+
+@pytest.mark.parametrize("names, classes, message", [
+    ("ant\n\nbee\n", 3, r"obj\.names: line 2 is empty, which would be class 1"),
+    ("\nant\nbee\n", 3, r"obj\.names: line 1 is empty, which would be class 0"),
+    ("ant\nbee\n", 3, r"obj\.data says classes=3, but .*obj\.names has 2 classes"),
+])  # fmt: skip
+def test_names_that_would_be_those_of_other_classes(folder, names, classes, message):
+    (folder / "data.yaml").unlink()
+    (folder / "obj.names").write_text(names)
+    described = f"classes = {classes}\ntrain = images/train\nnames = obj.names\n"
+    (folder / "obj.data").write_text(described)
+    with pytest.raises(ZooError, match=message):
+        opened(folder)
+
+
+def test_empty_lines_after_the_names_are_none(folder):
+    (folder / "data.yaml").unlink()
+    (folder / "obj.names").write_text("ant \nbee\n \n\n")
+    (folder / "obj.data").write_text("train = images/train\nnames = obj.names\n")
+    assert opened(folder).class_names == ["ant", "bee"]
+
+
+def test_ids_are_the_same_from_wherever_the_folder_is_named(folder, monkeypatch):
+    """A list of absolute paths, and `data.root` in three ways."""
+    (folder / "list.txt").write_text(f"{folder}/images/train/a.png\n{folder}/images/train/b.png\n")
+    (folder / "data.yaml").write_text("names: [ant, bee]\ntrain: list.txt\n")
+    (folder.parent / "work").mkdir()
+    found = {}
+    for place, root in (
+        (folder, folder),
+        (folder, "."),
+        (folder.parent / "work", "../" + folder.name),
+    ):
+        monkeypatch.chdir(place)
+        source = opened(root)
+        found[str(root)] = source.fingerprint
+        assert source.id(0) == "images/train/a.png"
+    assert len(set(found.values())) == 1 and len(found) == 3
+
+
 def test_a_path_in_the_home_folder(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder.parent))
     (folder / "data.yaml").write_text(

@@ -17,6 +17,7 @@ from zoo.darknet.graph import FIXED
 from zoo.darknet.plan import Layer, Plan, plan
 from zoo.darknet.sections.heads import anchors_of, mask_of
 from zoo.darknet.weights import initialise
+from zoo.data.lint import names_of_lines
 from zoo.detector import Detector
 from zoo.errors import ZooError
 
@@ -80,14 +81,14 @@ def _names_of(given: str) -> list[str]:
     if given in config.options("classes"):
         return config.class_names(given)
     try:
-        lines = Path(given).read_text("utf-8-sig").splitlines()
+        text = Path(given).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         lists = ", ".join(config.options("classes"))
         raise ZooError(
             f"class_names {given!r} is no file of names, nor a list of conf/classes ({lists}): "
             f"{error}"
         ) from error
-    return [line.strip() for line in lines if line.strip()]
+    return names_of_lines(text, f"class_names {given!r}")
 
 
 # === Config ===

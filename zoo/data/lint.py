@@ -148,6 +148,29 @@ class Lint:
             LOG.warning("%s: %d faults left out:%s", self.what, len(self.faults), listing)
 
 
+def names_of_lines(text: str, where: str) -> list[str]:
+    """Class names from a file that has one a line, as Darknet's `.names`.
+
+    To Darknet an empty line is a class without a name, so that leaving it out would shift those
+    after it; empty lines at the end are left out.
+
+    Args:
+        text: of the file.
+        where: the file, for messages.
+
+    Raises:
+        ZooError: a line before the last name is empty.
+    """
+    names = [line.strip() for line in text.rstrip().splitlines()]
+    if "" in names:
+        line = names.index("") + 1
+        raise ZooError(
+            f"{where}: line {line} is empty, which would be class {line - 1}; name it, or remove "
+            "the line if there is no such class"
+        )
+    return names
+
+
 def checked_names(names: Any, what: str) -> list[str]:
     """Class names as a list; results, and weights of other models, go by name.
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from zoo.data.image import image_size
-from zoo.data.lint import Annotation, Lint
+from zoo.data.lint import Annotation, Lint, names_of_lines
 from zoo.data.sources import SPLITS
 from zoo.data.sources.files import (
     ImageFiles,
@@ -84,20 +84,27 @@ def _describe(root: Path) -> _Description:
     return (_darknet_data if files[0].suffix == ".data" else _data_yaml)(files[0])
 
 
+class _AsWritten(yaml.SafeLoader):
+    """Numbers stay the text that they are: class 1.10 is not 1.1, nor 007 the class 7."""
+
+
+for _number in ("int", "float"):
+    _AsWritten.add_constructor(f"tag:yaml.org,2002:{_number}", lambda _, node: str(node.value))
+
+
 def _data_yaml(file: Path) -> _Description:
+    text = read_text(file, "data set description")
     try:
-        content = yaml.safe_load(read_text(file, "data set description"))
+        content, written = (yaml.load(text, loader) for loader in (yaml.SafeLoader, _AsWritten))
     except yaml.YAMLError as error:
         raise ZooError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
-    names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict) and set(names) == set(range(len(names))):
-        names = [names[index] for index in range(len(names))]
+    names = written.get("names") if isinstance(content, dict) else None
+    if isinstance(names, dict) and set(content["names"]) == set(range(len(names))):
+        names = [name for _, name in sorted(zip(content["names"], names.values(), strict=True))]
     if not isinstance(names, list) or not names:
         raise ZooError(f"{file} needs `names`: a list of classes, or a mapping from 0, 1, 2, …")
     if str(content.get("nc") or len(names)) != str(len(names)):
         raise ZooError(f"{file} says nc={content['nc']}, but `names` has {len(names)} classes")
-    # Numbers may be names (of digits); `yes` and `no` without quotes are booleans to YAML.
-    names = [str(name) if type(name) in (int, float) else name for name in names]
     base = file.parent / Path(str(content.get("path") or ".")).expanduser()
     return _Description(file, names, base, content)
 
@@ -108,8 +115,12 @@ def _darknet_data(file: Path) -> _Description:
     content = {key.strip(): value.strip() for key, value in pairs}
     if "names" not in content:
         raise ZooError(f"{file} needs `names = FILE`, the file of class names")
-    text = read_text(_beside(file.parent, content["names"]), "file of class names")
-    names = [line.strip() for line in text.splitlines() if line.strip()]
+    listed = _beside(file.parent, content["names"])
+    names = names_of_lines(read_text(listed, "file of class names"), str(listed))
+    if content.get("classes", str(len(names))) != str(len(names)):
+        raise ZooError(
+            f"{file} says classes={content['classes']}, but {listed} has {len(names)} classes"
+        )
     return _Description(file, names, file.parent, {**content, "val": content.get("valid")})
 
 
@@ -171,7 +182,7 @@ def _ids(images: Sequence[Path], base: Path) -> list[str]:
 
     A list may repeat images, which are then seen more often: those are `"ID #2"` and so on.
     """
-    short = [str(i.relative_to(base)) if i.is_relative_to(base) else i.name for i in images]
+    short = [_below(base, image) or image.name for image in images]
     count, seen = Counter(short), Counter[str]()
     ids = []
     for name, image in zip(short, images, strict=True):
@@ -179,6 +190,17 @@ def _ids(images: Sequence[Path], base: Path) -> list[str]:
         seen[id] += 1
         ids.append(id if seen[id] == 1 else f"{id} #{seen[id]}")
     return ids
+
+
+def _below(base: Path, image: Path) -> str | None:
+    """The path of an image from `base`, as written if it can be; None if it is outside."""
+    for place, path in (
+        (base.absolute(), image.absolute()),  # one of them may be relative
+        (Path(os.path.abspath(base)), Path(os.path.abspath(image))),
+    ):
+        if path.is_relative_to(place):
+            return str(path.relative_to(place))
+    return None
 
 
 def _label_file(image: Path) -> Path | None:
