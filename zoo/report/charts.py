@@ -20,6 +20,8 @@ INK, FAINT = "#3f4650", "#d8dce2"
 COLOURS = ("#1f6feb", "#e0662b", "#2a9d5c", "#8a56c9", "#7a828e")
 ERROR_COLOURS = ("#1f6feb", "#d1242f")
 BLUES = "Blues"
+#: Letters of a class along the confusions; at 40 wide ones nothing would be left for the chart.
+LONGEST = 32
 STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: small, crisp, can be searched
     "font.size": 9,
@@ -169,9 +171,9 @@ def confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
                 fontsize=8 if len(names) < 15 else 6,
                 color="white" if share[row, column] > 0.55 else INK,
             )  # fmt: skip
-        places = np.arange(len(names)) + 0.5
-        axes.set_xticks(places, names, rotation=60, ha="right", rotation_mode="anchor")
-        axes.set_yticks(places, names)
+        places, labels = np.arange(len(names)) + 0.5, [_short(name) for name in names]
+        axes.set_xticks(places, labels, rotation=60, ha="right", rotation_mode="anchor")
+        axes.set_yticks(places, labels)
         axes.set(xlabel="predicted", ylabel="true", aspect="equal")
         axes.tick_params(length=0)
         axes.grid(visible=False)
@@ -179,6 +181,11 @@ def confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
 
     side = max(5.4, 2.6 + 0.24 * len(names))
     return _svg(draw, (side, side), name="confusion")
+
+
+def _short(name: str) -> str:
+    """A name as a label that leaves room for the chart."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 def _svg(draw: Callable[[Axes], None], size: tuple[float, float], *, name: str) -> str:
