@@ -114,3 +114,53 @@ def test_a_mix_with_too_many_boxes_is_left_out_and_said_once(caplog):
     (record,) = caplog.records
     assert "6 boxes, more than data.max_boxes=5" in record.getMessage()
     assert len(run(chain, image_of(9, 3), lambda: image_of(1, 2)).classes) == 5
+
+
+def paints_floats(example, rng):
+    return example.paint(np.clip(example.image * 1.2, 0, 255))
+
+
+def paints_grey(example, rng, *, weight: float = 1.0):
+    return example.paint(example.image[..., 0])
+
+
+def tones_floats(example, rng):
+    return example.tone(lambda pixels: pixels / np.float32(255))
+
+
+def gives_nothing(example, rng):
+    example.clipped()
+
+
+def drops_classes(example, rng):
+    return replace(example, classes=example.classes[:0])
+
+
+def writes_to_boxes(example, rng):
+    example.boxes_xyxy[:, 0] += 1
+    return example
+
+
+def fails(example, rng):
+    return example.imgae
+
+
+@pytest.mark.parametrize(
+    ("part", "keywords", "words"),
+    [
+        pytest.param(paints_floats, {}, r"not work \(shows pixels float64 .*not uint", id="floats"),
+        pytest.param(tones_floats, {}, r"not work \(shows pixels float32 .*, not uint8", id="tone"),
+        pytest.param(paints_grey, {"weight": 2.0},
+                     r"not work with weight=2.0 \(shows pixels uint8 \(224, 224\), not", id="grey"),
+        pytest.param(gives_nothing, {}, r"not work \(gives a NoneType, not an Exam", id="none"),
+        pytest.param(drops_classes, {},
+                     r"not work \(gives boxes \(1, 4\) and classes \(0,\)", id="uneven"),
+        pytest.param(writes_to_boxes, {}, r"not work \(.*read-only\)", id="writes"),
+        pytest.param(fails, {}, "failed: AttributeError: .*'imgae'", id="fails"),
+    ],
+)  # fmt: skip
+def test_a_strangers_transform_is_run_before_training(monkeypatch, part, keywords, words):
+    monkeypatch.setitem(TRANSFORMS._listed, "odd", [("acme:odd", "zoo-acme")])
+    monkeypatch.setitem(TRANSFORMS._registered, "odd", part)
+    with pytest.raises(ZooError, match=f"^transform 'odd' of zoo-acme (does )?{words}"):
+        Chain([{"name": "odd", **keywords}])

@@ -25,6 +25,7 @@ from zoo.data.training import (
 )
 from zoo.errors import ZooError
 from zoo.inference import prepared
+from zoo.registry import TRANSFORMS
 
 AUGMENT = config.options("augment")
 MOSAIC = [{"name": "fit"}, {"name": "mosaic", "probability": 1.0}]
@@ -412,3 +413,24 @@ def test_a_cache_keeps_what_was_used_last_up_to_its_limit(shapes):
     assert cached.fingerprint == source.fingerprint and len(cached.labels(1)) == len(
         source.labels(1)
     )
+
+
+def test_nobody_writes_to_the_labels_of_a_data_set(shapes):
+    example = samples(shapes)._raw(0)
+    for array in (example.boxes_xyxy, example.classes, example.pixels):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 1
+    assert shapes.labels(samples(shapes).index(0)).boxes.flags.writeable  # a view alone is
+
+
+def test_floats_of_a_transform_are_refused_when_a_sample_is_made(shapes, monkeypatch):
+    """Seldom enough for the trial before it to miss them."""
+
+    def rare(example, rng):
+        floats = example.image.any()  # the image of a trial is black
+        return example.paint(example.image * 1.0) if floats else example
+
+    with TRANSFORMS.temporarily("rare", rare):
+        made = samples(shapes, transforms=[{"name": "rare"}])
+        with pytest.raises(ZooError, match=r"augment\.transforms make image .* float64; .* uint8"):
+            made(0)

@@ -132,6 +132,11 @@ class TrainingSamples:
                 geometry = geometry_of(example.size, size, mode=self._mode)
                 example = example.warp(geometry.matrix, size)
             x, boxes = example.image, example.boxes_xyxy
+        if example.image.dtype != np.uint8:  # floats would pass for numbers in [0, 1]
+            raise ZooError(
+                f"augment.transforms make image {self.source.id(self.index(position))!r} "
+                f"{example.image.dtype}; transforms give uint8"
+            )
         seen = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
         return x, padded(boxes[seen], example.classes[seen], self.max_boxes)
 
@@ -144,6 +149,7 @@ class TrainingSamples:
         boxes, classes = labels.boxes, labels.classes
         if labels.crowd.any():
             boxes, classes = boxes[~labels.crowd], classes[~labels.crowd]
+        boxes, classes = read_only(boxes), read_only(classes)  # as the pixels: others see them too
         size = self.source.size(index)
         pixels = self.pixels(index)
         (h, w), (height, width) = pixels.shape[:2], size
@@ -220,6 +226,13 @@ def stacked(samples: Sequence[tuple[np.ndarray, dict[str, np.ndarray]]]) -> tupl
     """
     x = np.stack([image for image, _ in samples])
     return x, {key: np.stack([y[key] for _, y in samples]) for key in samples[0][1]}
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A view of an array that nobody can write to."""
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def padded(boxes: np.ndarray, classes: np.ndarray, rows: int) -> dict[str, np.ndarray]:

@@ -13,8 +13,8 @@ to a transform whose signature has them:
     size    height and width of the network input of this batch, pixels
     mode    how the model resizes: "stretch" or "letterbox"
 
-Before training the chain runs each transform that has keywords a few times on an image of its own:
-a value with which it fails is the user's mistake, said at once.
+Before training the chain runs each transform that has keywords, and each of a plugin, a few times
+on an image of its own: a value with which it fails, or pixels that are no bytes, are said at once.
 """
 
 PARTS = {

@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo.data.geometry import geometry_of
 from zoo.data.transforms.example import Example
-from zoo.errors import ZooError, nearest
+from zoo.errors import PartFailed, ZooError, nearest
 from zoo.ranges import SHARE, check_number
 from zoo.registry import TRANSFORMS
 from zoo.signature import check_call
@@ -108,8 +108,8 @@ def _bound(cfg: Mapping[str, Any]) -> tuple[Callable[..., Example], tuple[str, .
     keywords = {key: value for key, value in cfg.items() if key != "name"}
     wanted = tuple(key for key in CONTEXT if key in inspect.signature(part).parameters)
     context = dict.fromkeys(wanted)
-    check_call(f"transform {cfg['name']!r}", part, (None, None), keywords, context)
-    if keywords:  # the defaults are sound
+    check_call(TRANSFORMS.title(cfg["name"]), part, (None, None), keywords, context)
+    if keywords or TRANSFORMS.origin(cfg["name"]) != "zoo":  # our defaults are sound
         _try(cfg["name"], part, keywords, wanted)
     return functools.partial(part, **keywords), wanted
 
@@ -117,26 +117,49 @@ def _bound(cfg: Mapping[str, Any]) -> tuple[Callable[..., Example], tuple[str, .
 def _try(
     name: str, part: Callable[..., Example], keywords: Mapping[str, Any], wanted: Sequence[str]
 ) -> None:
-    """Run a transform a few times, so that a value that does not fit is an error, said here."""
+    """Run a transform a few times: a value that does not fit, or a result, is an error, said here.
+
+    Raises:
+        ZooError: it fails, writes to what it was given, or gives no `Example` of uint8 pixels.
+    """
     pixels = np.zeros((240, 320, 3), np.uint8)
-    box = np.array([[80, 60, 240, 180]], np.float32)
-    example = Example(pixels, box, np.zeros(1, np.int32))
+    box, classes = np.array([[80, 60, 240, 180]], np.float32), np.zeros(1, np.int32)
+    for array in (pixels, box, classes):
+        array.flags.writeable = False  # as those of a data set
+    example = Example(pixels, box, classes)
     size = (224, 224)
     context = {"draw": lambda: example, "size": size, "mode": "stretch"}
     given = {**keywords, **{key: context[key] for key in wanted}}
     rng = np.random.default_rng(0)
+    title = TRANSFORMS.title(name)
     try:
         if "probability" in keywords:
             check_number("probability", keywords["probability"], SHARE)
         if "probability" in inspect.signature(part).parameters:
             given["probability"] = 1.0
         for _ in range(TRIALS):
-            after = part(example, rng, **given)
-            _ = after.warp(geometry_of(after.size, size, mode="stretch").matrix, size).image
+            _check_result(part(example, rng, **given), size)
     except (ArithmeticError, TypeError, ValueError, cv2.error) as error:
         settings = " ".join(f"{key}={value}" for key, value in keywords.items())
         reason = " ".join(str(error).split())[:200]
         raise ZooError(
-            f"transform {name!r} does not work with {settings} ({reason}); its keywords are "
-            f"explained in {part.__module__}"
+            f"{title} does not work{f' with {settings}' if settings else ''} ({reason}); its "
+            f"keywords are explained in {part.__module__}"
         ) from error
+    except Exception as error:  # a stranger's part may raise anything
+        if TRANSFORMS.origin(name) == "zoo":
+            raise
+        raise PartFailed(f"{title} failed: {type(error).__name__}: {error}") from error
+
+
+def _check_result(after: Any, size: tuple[int, int]) -> None:
+    """Raise a `TypeError` if what a transform gives is no `Example`, or shows no bytes."""
+    if not isinstance(after, Example):
+        raise TypeError(f"gives a {type(after).__name__}, not an Example")
+    boxes, classes = np.shape(after.boxes_xyxy), np.shape(after.classes)
+    if len(classes) != 1 or boxes != (*classes, 4):
+        raise TypeError(f"gives boxes {boxes} and classes {classes}, not (n, 4) and (n,)")
+    shown = after.warp(geometry_of(after.size, size, mode="stretch").matrix, size).image
+    if shown.dtype != np.uint8 or shown.shape != (*size, 3):
+        wanted = (*size, 3)
+        raise TypeError(f"shows pixels {shown.dtype} {shown.shape}, not uint8 {wanted}")
