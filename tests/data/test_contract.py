@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zoo.data.sample import Labels, fingerprint
+from zoo.data.sample import Labels, fingerprint, pixels_of
 from zoo.data.sources import open_source
 from zoo.errors import ZooError
 from zoo.registry import DATASETS
@@ -120,3 +120,21 @@ def test_a_part_that_gives_no_data_set_is_named(given, kind):
 
     with pytest.raises(ZooError, match=f"'stranger' .* gives a {kind} without a method"):
         opened(part)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        pytest.param(np.zeros((40, 60, 3)), r"float64 \(40, 60, 3\)", id="floats"),
+        pytest.param(np.zeros((30, 60, 3), np.uint8), r"uint8 \(30, 60, 3\)", id="another size"),
+        pytest.param(None, r"NoneType \(\)", id="nothing"),
+    ],
+)
+def test_a_later_image_that_does_not_fit_is_named_when_it_is_read(given, words):
+    good = np.zeros((40, 60, 3), np.uint8)
+    source = opened(type("Bad", (Stranger,), {"image": second(good, given)}))
+    assert pixels_of(source, 0).shape == (40, 60, 3)
+    sentence = rf"image 1 of the data set is {words}, not uint8 \(40, 60, 3\) as zoo\.data\.sample"
+    for reduction in (1, 2):
+        with pytest.raises(ZooError, match=sentence):
+            pixels_of(source, 1, reduction)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from zoo.data.image import averaged
+from zoo.errors import ZooError
 
 #: Sides of squares, pixels, between which COCO calls an object medium [cocoapi].
 MEDIUM = (32, 96)
@@ -90,11 +91,24 @@ class Source(Protocol):
 
 
 def pixels_of(source: Source, index: int, reduction: int = 1) -> np.ndarray:
-    """The pixels of an image at a part of their size, from the decoder where the source can."""
+    """The pixels of an image at a part of their size, from the decoder where the source can.
+
+    Raises:
+        ZooError: the source gives something else than uint8, or pixels of another size.
+    """
     reduced = getattr(source, "reduced", None)
     if reduced and reduction > 1:
-        return reduced(index, reduction)
-    return averaged(source.image(index), reduction)
+        pixels, sides = reduced(index, reduction), None  # which a decoder rounds as it likes
+    else:
+        pixels, sides = source.image(index), tuple(source.size(index))
+    dtype, shape = getattr(pixels, "dtype", type(pixels).__name__), np.shape(pixels)
+    if dtype != np.uint8 or len(shape) != 3 or shape != (*(sides or shape[:2]), 3):
+        height, width = sides or ("height", "width")
+        raise ZooError(
+            f"image {source.id(index)!r} of the data set is {dtype} {shape}, not uint8 "
+            f"({height}, {width}, 3) as zoo.data.sample.Source says"
+        )
+    return pixels if sides is None else averaged(pixels, reduction)
 
 
 def fingerprint(source: Source, images: Iterable[Any]) -> str:
