@@ -49,10 +49,16 @@ def _folded(layer: ConvBN) -> list[np.ndarray]:
     norm = layer.normalization
     if norm is None:
         return layer.get_weights()
+    replaced = {id(value) for value in (*layer.convolution.weights, *norm.weights)}
+    others = [value for value in layer.weights if id(value) not in replaced]  # of the activation
     gamma, beta, mean, variance = (
         np.asarray(keras.ops.convert_to_numpy(value), np.float64)
         for value in (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
     )
     factor = gamma / np.sqrt(variance + norm.epsilon)
     kernel = np.asarray(keras.ops.convert_to_numpy(layer.convolution.kernel), np.float64)
-    return [(kernel * factor).astype("float32"), (beta - mean * factor).astype("float32")]
+    return [
+        (kernel * factor).astype("float32"),
+        (beta - mean * factor).astype("float32"),
+        *(np.asarray(keras.ops.convert_to_numpy(value)) for value in others),
+    ]

@@ -105,6 +105,9 @@ class ConvBN(keras.layers.Layer):
         self.convolution.build(input_shape)
         if self.normalization is not None:
             self.normalization.build((*input_shape[:-1], self.settings["filters"]))
+        if isinstance(self.activation, keras.Layer) and not self.activation.built:
+            # It may have weights.
+            self.activation.build(self.compute_output_shape(input_shape))
         self.built = True
 
     def call(self, features: Any, training: bool | None = None) -> Any:
