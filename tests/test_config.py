@@ -62,11 +62,22 @@ def test_the_config_prints_without_loading_a_backend():
             "its own, inside those of the shell: 'data.root='\"'\"'it\\'\"'\"'s (1)'\"'\"''",
             id="a value that needs quotes",
         ),
+        pytest.param(
+            "optimizer=adamw optimizer.momentum=0.9",
+            "no key 'optimizer.momentum' in train; there are: _target_, learning_rate, weight_",
+            id="a key of another optimizer",
+        ),
+        pytest.param(
+            "model=yolov4_csp model.backbone.activtion=x",
+            "no key 'model.backbone.activtion' in train; did you mean activation?",
+            id="a key of another model",
+        ),
         pytest.param("model=5", "a choice like model=… or data=… is a name", id="no name"),
     ],
 )
 def test_a_misspelling_is_one_sentence_with_the_nearest_name(override, sentence):
-    done = command("zoo.train", "--cfg", "job", override)
+    words = [override] if "data.root" in override else override.split()
+    done = command("zoo.train", "--cfg", "job", *words)
     assert done.returncode == 2
     assert sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -263,13 +274,52 @@ def plugins(monkeypatch, *points):
     monkeypatch.setattr(config, "entry_points", lambda group: found)
 
 
-def test_a_plugin_whose_package_does_not_import_is_named(tmp_path, monkeypatch):
-    (tmp_path / "broken_zoo").mkdir()
+def test_the_yaml_of_a_plugin_is_found_without_importing_it(tmp_path, monkeypatch):
+    (tmp_path / "broken_zoo/parts/conf/model").mkdir(parents=True)
     (tmp_path / "broken_zoo/__init__.py").write_text("raise RuntimeError('no licence')")
+    (tmp_path / "broken_zoo/parts/conf/model/broken.yaml").write_text("name: broken\n")
     monkeypatch.syspath_prepend(tmp_path)
-    plugins(monkeypatch, ("broken", "broken_zoo.conf"))
-    with pytest.raises(ZooError, match="YAML of plugin 'broken' does not load: no licence"):
-        config.conf_directories()
+    plugins(monkeypatch, ("broken", "broken_zoo.parts.conf"))
+    assert config.find("model", "broken").parent.parent == tmp_path / "broken_zoo/parts/conf"
+    assert "broken_zoo" not in sys.modules
+
+
+def test_the_yaml_of_a_namespace_package_is_found_where_it_lies(tmp_path, monkeypatch):
+    (tmp_path / "a/space_zoo/other").mkdir(parents=True)
+    (tmp_path / "b/space_zoo/conf").mkdir(parents=True)
+    for folder in "ba":
+        monkeypatch.syspath_prepend(tmp_path / folder)
+    plugins(monkeypatch, ("space", "space_zoo.conf"))
+    assert config.conf_directories()["space"] == tmp_path / "b/space_zoo/conf"
+
+
+@pytest.mark.parametrize(
+    "value", ["nobodys_zoo.conf", "sys.conf", "os.path", ".conf", "zoo_ghost:x"]
+)
+def test_a_plugin_without_its_yaml_is_told_and_blocks_nobody(monkeypatch, caplog, value):
+    config._warn.cache_clear()
+    plugins(monkeypatch, ("late", value), ("ghost", "zoo_ghost.conf"))
+    assert list(config.conf_directories()) == ["zoo", "ghost"]
+    assert list(config.conf_directories()) == ["zoo", "ghost"]
+    (record,) = caplog.records
+    assert record.getMessage() == f"the YAML of plugin 'late' ({value}) is not a directory"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("name: [1\n", "line 2: this is no YAML: expected ',' or", id="bracket"),
+        pytest.param("name: a\n\tb: 1\n", "line 2: this is no YAML: found character", id="tab"),
+        pytest.param("name: a\nname: b\n", "line 2: this is no YAML: found duplicate", id="twice"),
+    ],
+)
+def test_a_file_that_is_no_yaml_is_named_with_the_line(tmp_path, monkeypatch, text, words):
+    (tmp_path / "odd_zoo/conf/model").mkdir(parents=True)
+    (tmp_path / "odd_zoo/conf/model/odd.yaml").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins(monkeypatch, ("odd", "odd_zoo.conf"))
+    with pytest.raises(ZooError, match=rf"odd_zoo/conf/model/odd\.yaml, {words}"):
+        config.compose("train", ["model=odd"])
 
 
 def test_a_plugins_file_does_not_hide_behind_ours(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import yaml
 from hydra import main as hydra_main
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
@@ -71,8 +72,8 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
             _keep_compiled()
             try:
                 return hydra_main(str(CONF), name, version_base="1.3")(job)()
-            except (HydraException, OmegaConfBaseException) as error:
-                _complain(explain(error, name))
+            except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+                _complain(explain(error, name, sys.argv[1:]))
             except ZooError as error:
                 _complain(error)
             except KeyboardInterrupt:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
+import logging
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
@@ -24,6 +26,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from zoo.errors import ZooError, nearest
+
+log = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).resolve().parent
 #: The vocabulary: inside the package once installed, beside it in a checkout.
@@ -39,25 +43,40 @@ def conf_directories() -> dict[str, Path]:
     """Who provides YAML, and in which directory: zoo, then plugins by name.
 
     A plugin's entry point in the group `zoo.conf` names a package directory, as `"my_zoo.conf"`.
+    Nothing of it is imported. One that is no directory is told and left out.
 
     Raises:
-        ZooError: two have one name or files of one name, or one is no directory or does not load.
+        ZooError: two have one name or files of one name.
     """
     directories = {"zoo": CONF}
     for point in sorted(entry_points(group="zoo.conf"), key=lambda point: point.name):
         if point.name in directories:
             owner = point.dist.name if point.dist else "a plugin"
             raise ZooError(f"the YAML of {owner} is called {point.name!r}, as another's; rename it")
-        try:
-            spec = importlib.util.find_spec(point.value)  # imports the packages around it
-        except Exception as error:  # a stranger's package may raise anything
-            raise ZooError(f"the YAML of plugin {point.name!r} does not load: {error}") from error
-        if spec is None or not spec.submodule_search_locations:
-            raise ZooError(f"the YAML of plugin {point.name!r} ({point.value}) is not a directory")
-        directories[point.name] = Path(next(iter(spec.submodule_search_locations)))
+        if (directory := _package_directory(point.value)) is None:
+            _warn(f"the YAML of plugin {point.name!r} ({point.value}) is not a directory")
+        else:
+            directories[point.name] = directory
     if len(directories) > 1:
         _refuse_hidden(tuple(directories.items()))
     return directories
+
+
+def _package_directory(name: str) -> Path | None:
+    """Where a package lies, as `"my_zoo.conf"`, found without importing it or those around it."""
+    top, *below = name.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):  # no name of a package, or a module that hides where it is
+        return None
+    places = (spec and spec.submodule_search_locations) or ()
+    found = (Path(place, *below) for place in places)  # a namespace may lie in several
+    return next((directory for directory in found if directory.is_dir()), None)
+
+
+@functools.cache  # once a process
+def _warn(text: str) -> None:
+    log.warning(text)
 
 
 @functools.cache  # once a process: it takes some 20 ms
@@ -149,8 +168,8 @@ def compose(name: str, overrides: list[str] | None = None) -> DictConfig:
     try:
         with _composer():
             return hydra_compose(name, overrides=overrides or [])
-    except (HydraException, OmegaConfBaseException) as error:
-        raise explain(error, name) from error
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        raise explain(error, name, overrides or []) from error
 
 
 @contextlib.contextmanager
@@ -164,6 +183,25 @@ def _composer() -> Iterator[None]:
             yield
     finally:
         GlobalHydra.instance().hydra = running
+
+
+def load(file: Path) -> Any:
+    """What a YAML file holds, as `plain`.
+
+    Raises:
+        ZooError: it is no YAML, or has an interpolation that cannot be resolved.
+    """
+    try:
+        return plain(OmegaConf.load(file))
+    except yaml.YAMLError as error:
+        raise _no_yaml(error) from error
+
+
+def _no_yaml(error: yaml.YAMLError) -> ZooError:
+    """What is wrong in a YAML file, and where, as one sentence."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    where = f"{mark.name}, line {mark.line + 1}" if mark else "a file"
+    return ZooError(f"{where}: this is no YAML: {' '.join(str(problem or error).split())}")
 
 
 def plain(cfg: Any) -> Any:
@@ -181,9 +219,11 @@ def plain(cfg: Any) -> Any:
         raise ZooError(f"{key}: {str(error).splitlines()[0]}; set it as {key}=…") from error
 
 
-def explain(error: Exception, name: str) -> ZooError:
+def explain(error: Exception, name: str, overrides: list[str]) -> ZooError:
     """Hydra's complaint about the config `name` as one sentence with the nearest right spelling."""
     text = str(error)
+    if isinstance(error, yaml.YAMLError):
+        return _no_yaml(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
         if option in PLUGINS and group in ("hydra/sweeper", "hydra/launcher"):
@@ -199,9 +239,10 @@ def explain(error: Exception, name: str) -> ZooError:
     if match := re.search(r"Could not override '([\w./@-]+)'", text):
         key = match[1].removesuffix(".yaml")
         parent, _, last = key.rpartition(".")
-        known = known_keys(name, parent)
-        if last in known:  # a group of that name is another command's
-            below = ", ".join(f"{key}.{one}=…" for one in known_keys(name, key))
+        known = known_keys(name, parent, overrides)
+        # A group of that name is another command's.
+        if last in known and (deeper := known_keys(name, key, overrides)):
+            below = ", ".join(f"{key}.{one}=…" for one in deeper)
             return ZooError(f"{key} of {name} is no choice of a file; it has {below}")
         hint = nearest(last, known)
         if parent and hint.startswith("there are"):
@@ -211,8 +252,13 @@ def explain(error: Exception, name: str) -> ZooError:
     return ZooError(" ".join((text + cause).split()))
 
 
-def known_keys(name: str, parent: str) -> list[str]:
-    """The keys below `parent` in the config `name` without overrides, as full dotted keys."""
+def known_keys(name: str, parent: str, overrides: Iterable[str] = ()) -> list[str]:
+    """The keys below `parent` in the config `name`, with the overrides that choose its files."""
+    chosen = [text for text in overrides if re.match(r"[+~]{0,2}[\w/@-]+=", text)]
     with _composer():
-        node = OmegaConf.select(hydra_compose(name), parent) if parent else hydra_compose(name)
+        try:
+            cfg = hydra_compose(name, overrides=chosen)
+        except (HydraException, OmegaConfBaseException):  # one of them has a mistake of its own
+            cfg = hydra_compose(name)
+    node = OmegaConf.select(cfg, parent) if parent else cfg
     return [str(key) for key in node] if isinstance(node, DictConfig) else []
