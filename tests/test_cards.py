@@ -43,6 +43,38 @@ def test_each_model_has_its_preset():
     assert [presets.preset_of(presets.card(name)["model"]) for name in OURS] == OURS
 
 
+def test_a_text_may_say_why_nothing_is_claimed(tmp_path, monkeypatch):
+    card = {**presets.card("yolov4-tiny-coco"), "claimed": "none published"}
+    directory(tmp_path, theirs=card)
+    monkeypatch.setattr(config, "conf_directories", lambda: {"plugin": tmp_path})
+    assert presets.card("theirs")["claimed"] == "none published"
+
+
+def directory(folder, **cards):
+    (folder / "card").mkdir(parents=True)
+    for name, card in cards.items():
+        (folder / "card" / f"{name}.yaml").write_text(yaml.safe_dump(card))
+    return folder
+
+
+def test_plugins_do_not_change_what_auto_is(tmp_path, monkeypatch):
+    """Theirs come before ours in the alphabet, and lack all but the model."""
+    theirs = {
+        "a": {"model": "yolov4_tiny"}, "b": {"model": "theirs"}, "hole": {}, "c": {"model": "two"}
+    }  # fmt: skip
+    more = {"d": {"model": "two"}}
+    directories = {
+        **config.conf_directories(),
+        "acme": directory(tmp_path / "acme", **theirs),
+        "more": directory(tmp_path / "more", **more),
+    }
+    monkeypatch.setattr(config, "conf_directories", lambda: directories)
+    assert presets.preset_of("yolov4_tiny") == "yolov4-tiny-coco"
+    assert presets.preset_of("theirs") == "b"
+    with pytest.raises(ZooError, match="weights=auto: c, d are of model 'two'; name one"):
+        presets.preset_of("two")
+
+
 def test_a_model_without_a_preset_is_told_what_to_give():
     with pytest.raises(ZooError, match=r"no preset of model 'yolov4_csp'.*weights=FILE.*=null"):
         presets.preset_of("yolov4_csp")

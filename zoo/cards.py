@@ -6,7 +6,7 @@ Imports no Keras until a model is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ def card(name: str) -> dict[str, Any]:
         `classes` or a list; weights: url, filename, size (bytes), sha256, format; licence;
         trained_on: dataset, split, overlap (splits for evaluation whose images it may hold), note;
         claimed, a list of figures each with its split, image_size and source; measured and
-        latency, lists of files of evidence beside the card or the reason why there are none;
+        latency, lists of files of evidence beside the card; or the reason why there are none;
         limits, a list of sentences.
 
     Raises:
@@ -53,14 +53,15 @@ def card(name: str) -> dict[str, Any]:
     if name not in names():
         raise ZooError(f"no preset {name!r}; {nearest(name, names())}")
     file = config.find("card", name)
-    found = config.plain(OmegaConf.load(file))
+    found = config.load(file)
     _check_fields(file, found, FIELDS)
     _check_fields(file, found["weights"], WEIGHTS_FIELDS)
     _check_fields(file, found["trained_on"], TRAINED_FIELDS)
     for field in FIELDS:
         if not found[field]:
             raise ZooError(f"the card {file} says nothing at {field}; give a reason at least")
-    for claim in found["claimed"]:
+    claims = found["claimed"]
+    for claim in claims if isinstance(claims, list) else []:  # a text says why there are none
         holes = (CLAIM_FIELDS - set(claim)) | {key for key in claim if claim[key] is None}
         if holes:
             raise ZooError(f"a claim of the card {file} lacks {', '.join(sorted(holes))}: {claim}")
@@ -68,23 +69,38 @@ def card(name: str) -> dict[str, Any]:
 
 
 def preset_of(model: str) -> str:
-    """The preset of a model, the first by name where there are several.
+    """The preset of a model: one of ours, if there is one, whatever plugins are installed.
 
     Args:
         model: a config of the group `model`.
 
     Raises:
-        ZooError: there is none; what to give instead is named.
+        ZooError: there is none, or several; what to give instead is named.
     """
-    models = {name: card(name)["model"] for name in names()}
-    for name, of in models.items():
-        if of == model:
-            return name
+    known: set[str] = set()
+    for group in _models_of_cards():
+        if len(found := [name for name, of in group.items() if of == model]) > 1:
+            raise ZooError(f"weights=auto: {', '.join(found)} are of model {model!r}; name one")
+        if found:
+            return found[0]
+        known |= set(map(str, group.values()))
     raise ZooError(
-        f"weights=auto: no preset of model {model!r}, only of {', '.join(models.values())}; give "
+        f"weights=auto: no preset of model {model!r}, only of {', '.join(sorted(known))}; give "
         "weights=FILE (a .weights, .conv.N or .keras file, or a run), or weights=null to start "
         "from random weights"
     )
+
+
+def _models_of_cards() -> Iterator[dict[str, Any]]:
+    """Preset → model, of our cards, then of the plugins'; nothing else of a card is looked at."""
+    ours: dict[str, Any] = {}
+    theirs: dict[str, Any] = {}
+    for owner, directory in config.conf_directories().items():
+        for file in sorted((directory / "card").glob("*.yaml")):
+            (ours if owner == "zoo" else theirs)[file.stem] = file
+    for files in (ours, theirs):
+        cards = {name: config.load(file) for name, file in files.items()}
+        yield {name: of.get("model") for name, of in cards.items() if isinstance(of, dict)}
 
 
 def not_clean(

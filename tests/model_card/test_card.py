@@ -10,7 +10,7 @@ from zoo import cards, config
 from zoo.errors import ZooError
 from zoo.model_card.evidence import FOLDER, published, read_evidence
 from zoo.model_card.facts import SECTIONS, check_complete, facts
-from zoo.model_card.page import page
+from zoo.model_card.page import _claims, page
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = "yolov4-tiny-coco"
@@ -177,3 +177,7 @@ def test_an_absolute_root_is_hidden_wherever_it_is(evidence):
     assert shown["data"]["config"]["other"] == "/data2/data/x"
     assert shown["warning"] == f"seen in {FOLDER}."
     assert shown["command"] == [f"data.root={FOLDER}", f"data.images={FOLDER}/val"]
+
+
+def test_a_text_may_stand_for_claims():
+    assert _claims("none published\n") == "No claims: none published."

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import cards, config
-from zoo.darknet.order import darknet_order
+from zoo.darknet.order import convolutions
 from zoo.errors import ZooError
 from zoo.files import file_sha256
 from zoo.model_card.counting import count_flops
@@ -63,7 +63,9 @@ def facts(
         "weights": card["weights"],
         "training": card["trained_on"],
         "licence": card["licence"],
-        "claimed": [_claim(preset, claim, card) for claim in card["claimed"]],
+        "claimed": card["claimed"]
+        if isinstance(card["claimed"], str)
+        else [_claim(preset, claim, card) for claim in card["claimed"]],
         "measured": [_measured(path, preset, card) for path in evidence] or card["measured"],
         "latency": [read_latency(path, preset) for path in timed] or card["latency"],
         "limits": [*_limits(detector, card), *card["limits"]],
@@ -111,9 +113,9 @@ def _architecture(detector: Any, model: str) -> dict[str, Any]:
     return {
         "model": model,
         **parts,
-        "levels": sorted(detector.head.masks),
-        "anchors": len(detector.head.anchors),
-        "convolutions": len(darknet_order(detector)),
+        "levels": sorted(detector.output),
+        "anchors": len(getattr(detector.head, "anchors", ())),
+        "convolutions": len(convolutions(detector)),
     }
 
 

@@ -46,7 +46,9 @@ def _summary(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def _claims(claims: Sequence[Mapping[str, Any]]) -> str:
+def _claims(claims: str | Sequence[Mapping[str, Any]]) -> str:
+    if isinstance(claims, str):
+        return f"No claims: {claims.strip()}."
     rows = [
         (
             str(claim["split"]),
