@@ -12,6 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from zoo.errors import ZooError
+from zoo.registry import HEADS
+
 
 def darknet_order(detector: Any) -> list[Any]:
     """The `ConvBN` layers of a detector as its cfg would list them.
@@ -23,11 +26,14 @@ def darknet_order(detector: Any) -> list[Any]:
 
     Returns:
         Every `ConvBN` once; within each nested model in the order of creation.
+
+    Raises:
+        ZooError: the head is none of [yolo] levels.
     """
     backbone, neck, head = (
         convolutions(detector.get_layer(n)) for n in ("backbone", "neck", "head")
     )
-    levels = list(detector.head.masks)
+    levels = darknet_levels(detector)
     features = detector.get_layer("neck").output
     after = {level: _last_created(features[level]) for level in levels}
     if getattr(detector.head, "after_neck", False):
@@ -38,6 +44,21 @@ def darknet_order(detector: Any) -> list[Any]:
         due = [level for level in levels if after[level] == rank]
         order += [layer for level in due for layer in head if _level(layer, levels) == level]
     return order
+
+
+def darknet_levels(detector: Any) -> list[str]:
+    """The levels of a detector's head in the order of their [yolo] sections.
+
+    Raises:
+        ZooError: the head has none, as one of a third party.
+    """
+    if not hasattr(detector.head, "masks"):
+        title = HEADS.title(detector.cfg["head"]["name"])
+        raise ZooError(
+            f"{title} has no `masks`, so that {detector.name} is no network of [yolo] sections, "
+            "which a cfg, a .weights file and a comparison with Darknet need"
+        )
+    return list(detector.head.masks)
 
 
 def convolutions(model: Any) -> list[Any]:

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from zoo.darknet.file import Header, Record, read_header, read_weights, whole_layers, write_weights
-from zoo.darknet.order import darknet_order
+from zoo.darknet.order import convolutions, darknet_order
 from zoo.darknet.plan import plan
 from zoo.errors import ZooError
 
@@ -110,8 +110,7 @@ def stored_layers(model: Any) -> list[Stored]:
     text = cfg_text(model)
     if text is not None:
         return _stored_of_cfg(model, text)
-    layers = darknet_order(model)
-    stored = [Stored(f"convolution {index}", slots(layer)) for index, layer in enumerate(layers)]
+    stored = _stored(darknet_order(model))
     held, covered = int(model.count_params()), sum(layer.record.floats for layer in stored)
     if held != covered:
         raise ZooError(
@@ -119,6 +118,31 @@ def stored_layers(model: Any) -> list[Stored]:
             f"({covered:,} numbers here), the model has {held:,} weights"
         )
     return stored
+
+
+def _stored(layers: Sequence[Any]) -> list[Stored]:
+    return [Stored(f"convolution {index}", slots(layer)) for index, layer in enumerate(layers)]
+
+
+def first_layers(model: Any) -> list[Stored]:
+    """The layers that a `.conv.N` file may hold, in order.
+
+    They are all, or those of backbone and neck where the head is no [yolo], or there is none.
+
+    Raises:
+        ZooError: the model, or such a backbone, holds weights that a file has no place for.
+    """
+    if cfg_text(model) is not None or hasattr(getattr(model, "head", None), "masks"):
+        return stored_layers(model)
+    found: list[Any] = []
+    for part in (layer for layer in model.layers if layer.name in ("backbone", "neck")):
+        layers = convolutions(part)
+        if part.count_params() != sum(layer.record.floats for layer in _stored(layers)):
+            break
+        found += layers
+    if not found:
+        raise ZooError(f"the backbone of {model.name} is not one of convolutions only, as a file's")
+    return _stored(found)
 
 
 def _stored_of_cfg(model: Any, text: str) -> list[Stored]:
@@ -172,7 +196,7 @@ def load_first_layers(model: Any, path: str | os.PathLike[str]) -> int:
     Raises:
         ZooError: the file ends within a layer, or is no `.weights` file.
     """
-    stored = stored_layers(model)
+    stored = first_layers(model)
     records = [layer.record for layer in stored]
     count = whole_layers(path, records, model.name)
     _load(stored[:count], read_weights(path, records[:count], f"the start of {model.name}"))
@@ -203,7 +227,7 @@ def initialise(model: Any, path: str | os.PathLike[str]) -> str:
     if not FIRST_LAYERS.search(str(path)):
         load_weights(model, path)
         return "all weights loaded"
-    total = len(stored_layers(model))
+    total = len(first_layers(model))
     return f"loaded the first {load_first_layers(model, path)} of {total} layers with weights"
 
 

@@ -11,6 +11,7 @@ from zoo.errors import ZooError
 from zoo.loss.assignment import Assignment
 from zoo.loss.level import ENTRIES, Level, by_anchor, decode, per_image
 from zoo.loss.overlap import ciou, cross_entropy
+from zoo.loss.settings import check_head
 from zoo.ops.levels import per_level
 from zoo.ranges import ABOVE_ONE, BELOW_ONE, POSITIVE, WEIGHT, check_number
 
@@ -57,6 +58,7 @@ class ScaledLoss:
         label_smoothing: float = 0.0,
         nominal_batch: float = 64.0,
     ):
+        check_head(head)
         if not head.new_coords:
             raise ZooError("loss 'scaled' needs a head with new_coords: set model.head.new_coords")
         check_number("loss ratio", ratio, ABOVE_ONE)

@@ -48,9 +48,10 @@ def settings_by_level(head: Any, **given: Any) -> dict[str, Settings]:
         **given: the fields of `Settings`, each a value for all levels or a mapping by level.
 
     Raises:
-        ZooError: a mapping has other levels, there is no such box loss, a number is out of its
-            range, or `class_counts` are not one positive number for each class.
+        ZooError: the head has no anchors, a mapping has other levels, there is no such box loss, a
+            number is out of its range, or `class_counts` are not one positive number a class.
     """
+    check_head(head)
     spread = {key: per_level(f"loss {key}", value, head.masks) for key, value in given.items()}
     settings = {
         level: Settings(**{key: values[level] for key, values in spread.items()})
@@ -65,6 +66,19 @@ def settings_by_level(head: Any, **given: Any) -> dict[str, Settings]:
                 check_number(f"loss {key}", value, fits)
         check_counts(of_level.class_counts, head.num_classes)
     return settings
+
+
+def check_head(head: Any) -> None:
+    """Refuse a head that has no levels of anchors, as one of a third party.
+
+    Raises:
+        ZooError: that is so.
+    """
+    if not hasattr(head, "masks"):
+        raise ZooError(
+            f"this loss is of heads with anchors and `masks`, which {type(head).__name__} has not; "
+            "choose the loss of that head with model/loss=…"
+        )
 
 
 def check_counts(counts: Sequence[float] | None, num_classes: int) -> None:

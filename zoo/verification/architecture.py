@@ -11,7 +11,7 @@ import keras
 from zoo import config
 from zoo.darknet.cfg import Section
 from zoo.darknet.importing import anchors_and_masks, nms_kind
-from zoo.darknet.order import darknet_order
+from zoo.darknet.order import darknet_levels, darknet_order
 from zoo.darknet.plan import Layer, Plan, Shape
 from zoo.darknet.sections.activations import activation_name
 from zoo.darknet.sections.weighted import strides_of
@@ -80,7 +80,7 @@ def of_layer(convolution: Any) -> dict[str, Any]:
 
 def _check_heads(detector: Any, plan: Plan) -> None:
     sections, head = [layer.section for layer in plan.of_kind("yolo")], detector.head
-    levels = list(head.masks)
+    levels = darknet_levels(detector)
     anchors, masks = anchors_and_masks(sections)
     for section, level, mask in zip(sections, levels, masks, strict=False):
         theirs = {
