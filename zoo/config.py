@@ -124,7 +124,7 @@ def class_names(name: str) -> list[str]:
     Raises:
         ZooError: there is no such list.
     """
-    return [str(n) for n in plain(OmegaConf.load(find("classes", name)))]
+    return [str(n) for n in load(find("classes", name))]
 
 
 # === Overrides ===

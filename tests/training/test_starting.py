@@ -133,6 +133,17 @@ def test_a_text_among_the_numbers_of_keras_own_optimizer_is_refused(tmp_path):
         run.train(settings, tmp_path)
 
 
+def test_an_optimizer_part_may_need_its_rate_and_take_words():
+    def part(*, learning_rate: float, mode: str):
+        return keras.optimizers.SGD(learning_rate, name=mode)
+
+    settings = {"name": "needy", "learning_rate": 0.5, "mode": "fast"}
+    cfg = config.plain(config.compose("train", QUICK))
+    with KINDS["optimizer"].temporarily("needy", part):
+        optimizer = run._optimizer({**cfg, "optimizer": settings}, total_steps=10)
+    assert optimizer.name == "fast"
+
+
 class Unsaved(keras.optimizers.schedules.LearningRateSchedule):
     """A schedule without `get_config`."""
 

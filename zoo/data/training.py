@@ -242,23 +242,28 @@ def padded(boxes: np.ndarray, classes: np.ndarray, rows: int) -> dict[str, np.nd
     return y
 
 
-def network_input(cfg: Mapping[str, Any]) -> tuple[tuple[int, int], str, int]:
+def network_input(
+    cfg: Mapping[str, Any], coarsest: int | None = None
+) -> tuple[tuple[int, int], str, int]:
     """What a training config says of the network input, without building the model.
 
     Args:
         cfg: plain `conf/train.yaml`.
+        coarsest: the model's stride, where it is known.
 
     Returns:
-        Height and width, pixels; `"stretch"` or `"letterbox"`; the coarsest stride of the head's
-        levels, of which both are multiples. Only a model that is built knows whether its backbone
-        has a coarser level, which no head looks at; it checks `image_size` itself.
+        Height and width, pixels; `"stretch"` or `"letterbox"`; the coarsest stride, of which both
+        are multiples, by default that of the head's `masks`, or 32. Only a model that is built
+        knows whether its backbone has a coarser level, which no head looks at; it checks
+        `image_size` itself.
 
     Raises:
         ZooError: they are not, or a level of the head is none.
     """
     size, model = cfg["image_size"], cfg["model"]
     sides = tuple(size) if isinstance(size, list | tuple) else (size, size)
-    coarsest = max(map(stride, model["head"].get("masks", {})), default=stride("P5"))
+    if coarsest is None:
+        coarsest = max(map(stride, model["head"].get("masks", {})), default=stride("P5"))
     whole = [isinstance(side, int) and side > 0 and side % coarsest == 0 for side in sides]
     if len(sides) != 2 or not all(whole):
         raise ZooError(
@@ -267,18 +272,21 @@ def network_input(cfg: Mapping[str, Any]) -> tuple[tuple[int, int], str, int]:
     return (sides[0], sides[1]), model.get("resize", "stretch"), coarsest
 
 
-def training_samples(cfg: Mapping[str, Any], source: Source, *, steps: int) -> TrainingSamples:
+def training_samples(
+    cfg: Mapping[str, Any], source: Source, *, steps: int, stride: int | None = None
+) -> TrainingSamples:
     """The samples of a whole training config, as `zoo.train` and `zoo.browse` see them.
 
     Args:
         cfg: plain `conf/train.yaml`, its `epochs` a number (see `zoo.training.length`).
         source: the training split.
         steps: batches of an epoch.
+        stride: of the model, where it is built; by default as `network_input` guesses.
 
     Raises:
         ZooError: something in the config does not fit.
     """
-    size, mode, stride = network_input(cfg)
+    size, mode, stride = network_input(cfg, stride)
     check_whole("epochs", cfg["epochs"], least=0)
     augment = dict(cfg["augment"])
     unmixed = augment.pop("unmixed_epochs", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
@@ -10,6 +11,7 @@ import keras
 
 from zoo import building
 from zoo.errors import ZooError
+from zoo.registry import OPTIMIZERS
 from zoo.training.schedules.updates import PerUpdate
 
 
@@ -21,8 +23,10 @@ def optimizer_of(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer
             gives something else or cannot be saved.
     """
     settings = dict(cfg["optimizer"])
-    for key, value in settings.items():  # Keras' own would fail with it at the first update
-        if isinstance(value, str) and key not in ("name", "_target_"):
+    theirs = "name" in settings and OPTIMIZERS.origin(settings["name"]) != "zoo"
+    for key, value in settings.items():
+        # Keras' own, and what ours hands on to it, would fail with it at the first update.
+        if isinstance(value, str) and key not in ("name", "_target_") and not theirs:
             raise ZooError(f"optimizer.{key}={value!r} must be a number")
     rate = settings.pop("learning_rate", None)
     if not isinstance(rate, Real) or isinstance(rate, bool) or rate < 0:
@@ -32,7 +36,7 @@ def optimizer_of(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer
         "schedule", cfg["schedule"], learning_rate=rate, total_steps=max(total_steps // parts, 1)
     )
     try:
-        optimizer = building.build("optimizer", settings)
+        optimizer = building.build("optimizer", settings, **_needed_rate(settings, rate))
     except ZooError:
         raise
     except (TypeError, ValueError) as error:  # as of two ways to clip at once
@@ -45,6 +49,14 @@ def optimizer_of(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer
         optimizer.use_ema, optimizer.ema_momentum = True, cfg["ema"]
         optimizer.ema_overwrite_frequency = None
     return optimizer
+
+
+def _needed_rate(settings: Mapping[str, Any], rate: Real) -> dict[str, Real]:
+    """The learning rate where a part cannot be built without; the schedule takes its place."""
+    if "name" not in settings or "_target_" in settings:
+        return {}
+    parameter = inspect.signature(OPTIMIZERS[settings["name"]]).parameters.get("learning_rate")
+    return {"learning_rate": rate} if parameter and parameter.default is parameter.empty else {}
 
 
 def _check_kind(kind: str, part: Any, wanted: Any) -> None:

@@ -63,7 +63,9 @@ def browse(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     return statistics
 
 
-def save_first_batches(cfg: Mapping[str, Any], source: Source, path: Path, *, steps: int) -> None:
+def save_first_batches(
+    cfg: Mapping[str, Any], source: Source, path: Path, *, steps: int, stride: int | None = None
+) -> None:
     """The first samples of a run as one picture, the same however often the run starts.
 
     Args:
@@ -71,10 +73,11 @@ def save_first_batches(cfg: Mapping[str, Any], source: Source, path: Path, *, st
         source: the training split.
         path: PNG file to write; one that is there already is that of the run.
         steps: batches of an epoch.
+        stride: of the model.
     """
     if path.is_file():
         return
-    samples = training_samples(cfg, source, steps=steps)
+    samples = training_samples(cfg, source, steps=steps, stride=stride)
     positions = range(COLUMNS * ROWS)
     cells = [drawn(samples, position, source.class_names, side=SIDE) for position in positions]
     picture = cv2.imencode(".png", np.ascontiguousarray(contact_sheet(cells)[..., ::-1]))[1]

@@ -19,7 +19,7 @@ from zoo.config import override
 from zoo.data.loader import clear_errors
 from zoo.data.sample import Source
 from zoo.data.sources import open_source
-from zoo.data.training import training_samples
+from zoo.data.training import TrainingSamples, training_samples
 from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.evaluation.report import print_metrics
@@ -150,11 +150,13 @@ def _train(
         _tracked(cfg, record, devices) as trackers,
         clear_errors(),
     ):
-        save_first_batches(cfg, sources["train"], directory / "batches.png", steps=steps)
+        picture = directory / "batches.png"
+        save_first_batches(cfg, sources["train"], picture, steps=steps, stride=detector.stride)
         checkpoints = _checkpoints(cfg, record, best, saved, interruption, resumed)
         callbacks = _callbacks(cfg, sources["val"], best, checkpoints)
         waits = Waits()
-        batches = _batches(cfg, sources["train"], devices, checkpoints.step, waits)
+        samples = training_samples(cfg, sources["train"], steps=steps, stride=detector.stride)
+        batches = _batches(cfg, samples, devices, checkpoints.step, waits)
         _fit(cfg, detector, batches, [*callbacks, *trackers], checkpoints, waits)
         # Before trackers end: they keep what a run leaves.
         metrics = _conclude(task, best.best, sources["val"], directory)
@@ -253,9 +255,8 @@ def _whole_step(devices: Devices) -> bool | str:
 
 
 def _batches(
-    cfg: Mapping[str, Any], source: Source, devices: Devices, start: int, waits: Waits
+    cfg: Mapping[str, Any], samples: TrainingSamples, devices: Devices, start: int, waits: Waits
 ) -> Any:
-    samples = training_samples(cfg, source, steps=steps_of_an_epoch(cfg, source))
     threads = {} if cfg["threads"] is None else {"num_threads": cfg["threads"]}
     return fit_batches(samples, start=start, devices=devices, waits=waits, **threads)
 
