@@ -19,8 +19,8 @@ from zoo.ops.compile import xla
 from zoo.ops.images import in_unit_range
 from zoo.ops.levels import stride
 from zoo.ops.replicas import whole_batch
-from zoo.prediction import DecodeAndSuppress
-from zoo.registry import BACKBONES, HEADS, NECKS, NMS
+from zoo.prediction import DecodeAndSuppress, check_decoding
+from zoo.registry import BACKBONES, HEADS, LOSSES, NECKS, NMS
 
 if TYPE_CHECKING:
     import supervision
@@ -74,7 +74,7 @@ class Detector(Trainable):
         self.image_size = self.check_size(cfg["image_size"])
         self.resize = cfg.get("resize", "stretch")
         self.head = head
-        self._loss_of = building.build("loss", cfg["loss"], head) if "loss" in cfg else None
+        self._loss_of = _loss_of(cfg["loss"], head) if "loss" in cfg else None
         self._compiled_loss: Callable | None = None
         self._part_means = {
             part: keras.metrics.Mean(name=f"{part}_loss")
@@ -182,6 +182,9 @@ class Detector(Trainable):
         return predictor
 
     def _predictor(self, windowed: bool, nms: Mapping[str, Any]) -> keras.Model:
+        if HEADS.origin(self.cfg["head"]["name"]) != "zoo":  # ours keep the contract
+            raw = self.compute_output_spec(keras.KerasTensor((1, *self.image_size, 3)))
+            check_decoding(self.head, self.cfg["head"]["name"], raw, len(self.class_names))
         suppress = DecodeAndSuppress(self.cfg["head"], len(self.class_names), nms)
         window = [keras.Input((4,), name="window")] if windowed else []
         inputs = [self.input, *window] if windowed else self.input
@@ -232,6 +235,21 @@ class Detector(Trainable):
         """The config and the class names, from which the parts are built again."""
         config = {"model": self.cfg, "class_names": self.class_names, "name": self.name}
         return _copied({**config, **self.frozen()})
+
+
+def _loss_of(cfg: Mapping[str, Any], head: Any) -> Callable:
+    """The loss of a config.
+
+    Raises:
+        ZooError: the part gives nothing that can be called.
+    """
+    loss = building.build("loss", cfg, head)
+    if not callable(loss):
+        raise ZooError(
+            f"{LOSSES.title(cfg['name'])} gives a {type(loss).__name__}, not an object to call as "
+            "loss(truth, raw)"
+        )
+    return loss
 
 
 def _copied(plain: Any) -> Any:

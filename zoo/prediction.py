@@ -8,11 +8,11 @@ from typing import Any
 import keras
 
 from zoo import building
-from zoo.errors import ZooError
+from zoo.errors import PartFailed, ZooError
 from zoo.nms.candidates import check_settings
 from zoo.ops.boxes import within
 from zoo.ops.compile import xla
-from zoo.registry import NMS
+from zoo.registry import HEADS, NMS
 from zoo.signature import check_call
 
 
@@ -114,3 +114,50 @@ def _given_by(cfg: Mapping[str, Any], classes: int) -> dict[str, Any]:
         f"{NMS.title(cfg['name'])} gives {shapes} for one image, not boxes (1, k, 4), scores "
         "(1, k), classes (1, k), count (1,) and candidates (1,) with a fixed k"
     )
+
+
+def check_decoding(head: Any, name: str, raw: Mapping[str, Any], num_classes: int) -> None:
+    """Refuse a head whose `decode` does not give what a head gives, traced for one image.
+
+    Args:
+        head: the part.
+        name: of its config.
+        raw: specs of its raw predictions of one image.
+        num_classes: of its scores.
+
+    Raises:
+        ZooError: names the head, and what it gives.
+    """
+    title = HEADS.title(name)
+    if not callable(getattr(head, "decode", None)):
+        raise ZooError(f"{title} gives a {type(head).__name__} without a method decode()")
+    raw = {level: keras.KerasTensor(spec.shape, "float32") for level, spec in raw.items()}
+    try:
+        given = _Decode(head).compute_output_spec(raw)
+    except ZooError:
+        raise
+    except Exception as error:  # a stranger's part may raise anything
+        reason = next(iter(str(error).splitlines()), "")
+        raise PartFailed(f"{title}: its decode failed: {type(error).__name__}: {reason}") from error
+    shapes: Any = f"a {type(given).__name__}"
+    if isinstance(given, tuple | list):
+        shapes = [(spec.dtype, tuple(spec.shape)) for spec in given if hasattr(spec, "shape")]
+        n = shapes[0][1][1] if shapes and len(shapes[0][1]) == 3 else None
+        if shapes == [("float32", (1, n, 4)), ("float32", (1, n, num_classes))]:
+            return
+        shapes = ", ".join(f"{dtype} {shape}" for dtype, shape in shapes) or "nothing"
+    raise ZooError(
+        f"{title}: its decode gives {shapes} for one image, not boxes float32 (1, n, 4) and "
+        f"scores float32 (1, n, {num_classes})"
+    )
+
+
+class _Decode(keras.Operation):
+    """The decoding of a head by itself, to be traced without data."""
+
+    def __init__(self, head: Any):
+        super().__init__()
+        self._head = head
+
+    def call(self, predictions: Any) -> Any:
+        return self._head.decode(predictions)
