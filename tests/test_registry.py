@@ -1,8 +1,10 @@
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import pytest
 
+from zoo import registry as registry_module
 from zoo.errors import ZooError
 from zoo.registry import BACKBONES, KINDS, Registry
 
@@ -131,3 +133,16 @@ def test_a_strangers_part_that_fails_is_named_with_its_distribution(acme):
         BACKBONES.build({"name": "broken", "widht": 1}, 1)
     with pytest.raises(ZooError, match=r"^backbone 'broken' of zoo-acme: too many positional arg"):
         BACKBONES.build({"name": "broken"}, 1, 2)
+
+
+def test_an_entry_point_that_is_a_module_is_named(monkeypatch):
+    monkeypatch.setitem(BACKBONES._listed, "odd", [("json", "zoo-acme")])
+    with pytest.raises(ZooError, match=r"'odd' of zoo-acme \(json\) is a module, not a function"):
+        BACKBONES["odd"]
+
+
+def test_a_part_in_a_group_that_nobody_reads_is_found(monkeypatch):
+    point = EntryPoint("acme", "zoo_acme:backbone", "zoo.backbones")
+    monkeypatch.setattr(registry_module, "entry_points", lambda **keys: [point])
+    with pytest.raises(ZooError, match=r"no backbone 'acme'; .* group 'zoo.backbones', where a ba"):
+        BACKBONES["acme"]

@@ -71,7 +71,8 @@ class Registry:
         if name in self._registered:
             return self._registered[name]
         if name not in self._listed:
-            raise ZooError(f"no {self.kind} {name!r}; {nearest(name, self.names())}")
+            hint = _elsewhere(name, self.kind) or nearest(name, self.names())
+            raise ZooError(f"no {self.kind} {name!r}; {hint}")
         (reference, owner), *others = self._listed[name]
         if others:
             raise ZooError(
@@ -79,13 +80,19 @@ class Registry:
                 "or rename its part"
             )
         try:
-            return EntryPoint(name, reference, f"zoo.{self.kind}").load()
+            part = EntryPoint(name, reference, f"zoo.{self.kind}").load()
         except Exception as error:  # a stranger's module may raise anything
             if owner == "zoo" and not isinstance(error, ImportError):
                 raise
             raise ZooError(
                 f"{self.kind} {name!r} of {owner} ({reference}) does not load: {error}"
             ) from error
+        if not callable(part):
+            raise ZooError(
+                f"{self.kind} {name!r} of {owner} ({reference}) is a {type(part).__name__}, not a "
+                "function or a class; an entry point is module:name"
+            )
+        return part
 
     def register(self, name: str) -> Callable[[Any], Any]:
         """Decorator: add a part for the life of this process, as in a notebook.
@@ -148,6 +155,18 @@ class Registry:
                 raise
             reason = next(iter(str(error).splitlines()), "")
             raise PartFailed(f"{title} failed: {type(error).__name__}: {reason}") from error
+
+
+def _elsewhere(name: str, kind: str) -> str:
+    """Who lists `name` under another entry-point group than that of its kind; empty for nobody."""
+    for point in entry_points(name=name):
+        if point.group.startswith("zoo.") and point.group not in ("zoo.conf", f"zoo.{kind}"):
+            owner = point.dist.name if point.dist else "an installed distribution"
+            return (
+                f"{owner} has one in the entry-point group {point.group!r}, where a {kind} is "
+                f"looked for in 'zoo.{kind}'"
+            )
+    return ""
 
 
 LAYERS = Registry("layer", "zoo.layer")
