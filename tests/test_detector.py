@@ -13,7 +13,7 @@ from zoo.classifier import BackboneClassifier
 from zoo.darknet.order import darknet_order
 from zoo.detector import PREDICTORS, Detector
 from zoo.errors import ZooError
-from zoo.registry import BACKBONES, LOSSES, NMS
+from zoo.registry import BACKBONES, LAYERS, LOSSES, NMS
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +188,14 @@ def test_a_saved_detector_names_the_plugin_that_it_misses(tiny, tmp_path):
             Detector(cfg, ["a"]).save(tmp_path / "acme.keras")
         with pytest.raises(ZooError, match=r"acme.keras needs backbone 'acme_backbone', which"):
             zoo.load(tmp_path / "acme.keras")
+
+
+def test_a_saved_detector_names_the_layer_of_a_plugin_that_it_misses(tiny, tmp_path):
+    with LAYERS.temporarily("acme_relu", LAYERS["relu"]):
+        cfg = {**tiny.cfg, "backbone": {**tiny.cfg["backbone"], "activation": "acme_relu"}}
+        Detector(cfg, ["a"]).save(tmp_path / "acme.keras")
+    with pytest.raises(ZooError, match=r"acme.keras needs layer 'acme_relu', which no installed"):
+        zoo.load(tmp_path / "acme.keras")
 
 
 def test_the_config_that_a_detector_gives_away_is_not_its_own(tiny):

@@ -76,9 +76,10 @@ def exported(preset: str, *, runtime: str, precision: str = "float32", **options
 
 def _engine(runtime: str) -> str:
     if runtime != "auto":
-        if runtime not in ENGINES:
+        theirs = [name for name in FORMATS.names() if FORMATS.origin(name) != "zoo"]
+        if runtime not in (*ENGINES, *theirs):
             raise ZooError(
-                f"no runtime {runtime!r}; {nearest(runtime, ['auto', 'keras', *ENGINES])}"
+                f"no runtime {runtime!r}; {nearest(runtime, ['auto', 'keras', *ENGINES, *theirs])}"
             )
         return runtime
     for format, modules in ENGINES.items():

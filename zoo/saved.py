@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -35,7 +36,7 @@ def load_saved(path: Path) -> Any:
     try:
         detector = keras.saving.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError, BadZipFile) as error:
-        _check_plugins(path)
+        _check_plugins(path, error)
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ZooError(f"{path} is not a detector saved by zoo: {reason}") from error
     if not isinstance(detector, Detector | Classifier | BackboneClassifier):
@@ -43,7 +44,7 @@ def load_saved(path: Path) -> Any:
     return detector
 
 
-def _check_plugins(path: Path) -> None:
+def _check_plugins(path: Path, error: Exception) -> None:
     """Refuse a file that does not load because nobody provides one of its parts.
 
     Raises:
@@ -53,6 +54,8 @@ def _check_plugins(path: Path) -> None:
         with ZipFile(path) as archive:
             cfg = json.loads(archive.read("config.json"))["config"]["model"]
         needed = {kind: part["name"] for kind, part in cfg.items() if kind in KINDS}
+        if found := re.search(r"\bno (\w+) '([^']+)'", str(error)):  # a layer within a part
+            needed |= {found[1]: found[2]} if found[1] in KINDS else {}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, BadZipFile):
         return  # no detector's: there is a better reason
     for kind, name in needed.items():

@@ -263,6 +263,13 @@ def test_misspelt_names_are_answered(name, arguments, sentence, dog, tmp_path):
     assert sentence in done.stderr
 
 
+def test_a_format_of_a_plugin_is_a_runtime(monkeypatch):
+    monkeypatch.setitem(FORMATS._listed, "acme", [("zoo_acme:Acme", "zoo-acme")])
+    assert runtimes._engine("acme") == "acme"
+    with pytest.raises(ZooError, match="no runtime 'acne'; did you mean acme"):
+        runtimes._engine("acne")
+
+
 @pytest.mark.parametrize("name", LIGHT)
 def test_an_engine_that_is_not_installed_names_its_extra(name, tmp_path, monkeypatch):
     from zoo.format import contract
