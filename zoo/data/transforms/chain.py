@@ -161,5 +161,8 @@ def _check_result(after: Any, size: tuple[int, int]) -> None:
         raise TypeError(f"gives boxes {boxes} and classes {classes}, not (n, 4) and (n,)")
     shown = after.warp(geometry_of(after.size, size, mode="stretch").matrix, size).image
     if shown.dtype != np.uint8 or shown.shape != (*size, 3):
-        wanted = (*size, 3)
-        raise TypeError(f"shows pixels {shown.dtype} {shown.shape}, not uint8 {wanted}")
+        wanted, remedy = (*size, 3), ", as image.round().astype('uint8') makes them"
+        raise TypeError(
+            f"shows pixels {shown.dtype} {shown.shape}, not uint8 {wanted}"
+            f"{remedy if shown.dtype.kind == 'f' else ''}"
+        )
