@@ -74,12 +74,27 @@ def test_when_all_are_damaged_the_run_does_not_silently_start_anew(tmp_path):
         load_newest(tmp_path)
 
 
-def test_a_checkpoint_of_another_version_is_refused(tmp_path, monkeypatch):
+def test_a_checkpoint_of_another_version_is_refused_and_stays(tmp_path, monkeypatch):
+    save(tmp_path, 1)
     with monkeypatch.context() as patch:
         patch.setattr(files, "VERSION", 2)
-        path = save(tmp_path, 1)
+        path = save(tmp_path, 2)
     with pytest.raises(ZooError, match="has version 2, not 1"):
-        files.load_checkpoint(path)
+        load_newest(tmp_path)
+    assert path.is_file()
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_passed_over(tmp_path, monkeypatch):
+    save(tmp_path, 1)
+    path = save(tmp_path, 2)
+
+    def fail(_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(files, "file_sha256", fail)
+    with pytest.raises(ZooError, match="cannot be read: Input/output error; delete it to go on"):
+        load_newest(tmp_path)
+    assert path.is_file()
 
 
 def test_a_name_that_lies_about_the_bytes_is_refused(tmp_path):

@@ -62,19 +62,24 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int) -> Path:
     return path
 
 
+class Damaged(ZooError):
+    """A file that is not what was written."""
+
+
 def load_newest(folder: Path) -> Checkpoint | None:
     """The newest checkpoint that is whole, or None where there is none at all.
 
     A damaged one is named in a warning, and the one before it is taken.
 
     Raises:
-        ZooError: there are checkpoints, and all are damaged.
+        ZooError: there are checkpoints, and all are damaged; or the newest that is whole cannot be
+            read, or is of another version of zoo, and stays as it is.
     """
     paths = checkpoints(folder)
     for path in reversed(paths):
         try:
             return load_checkpoint(path)
-        except ZooError as error:
+        except Damaged as error:
             log.warning("%s; going back to the checkpoint before it", error)
             with contextlib.suppress(OSError):  # out of the way of those to come
                 path.rename(path.with_name(f"damaged-{path.name}"))
@@ -94,14 +99,20 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise ZooError(f"{path} is no checkpoint: its name is not step-STEP-SHA256.npz")
     try:
         if not file_sha256(path).startswith(name[2]):
-            raise ZooError(f"checkpoint {path} is damaged: its SHA-256 is not that of its name")
+            raise Damaged(f"checkpoint {path} is damaged: its SHA-256 is not that of its name")
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
     except OSError as error:
-        raise ZooError(f"checkpoint {path} cannot be read: {error.strerror}") from error
+        raise ZooError(
+            f"checkpoint {path} cannot be read: {error.strerror}; delete it to go on from the one "
+            "before it"
+        ) from error
     facts = json.loads(arrays.pop(FACTS).tobytes())
     if facts["version"] != VERSION:
-        raise ZooError(f"checkpoint {path} has version {facts['version']}, not {VERSION}")
+        raise ZooError(
+            f"checkpoint {path} has version {facts['version']}, not {VERSION}; go on with the zoo "
+            "that wrote it"
+        )
     return Checkpoint(int(name[1]), arrays, facts)
 
 
