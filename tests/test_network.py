@@ -60,6 +60,19 @@ def test_predictions_are_those_of_a_call():
         np.testing.assert_allclose(values, convert_to_numpy(called[level]), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("windowed", [False, True])
+def test_a_predictor_takes_bytes_as_the_detector_does(detector, windowed):
+    predictor = detector.predictor(windowed=windowed, score_threshold=0.001)
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    window = [np.full((2, 4), [0, 0, 1, 1], "float32")] if windowed else []
+    found, expected = (
+        predictor.predict_on_batch([batch, *window] if windowed else batch)
+        for batch in (images, images.astype("float32") / 255)
+    )
+    np.testing.assert_array_equal(found["candidates"], expected["candidates"])
+    np.testing.assert_allclose(found["scores"], expected["scores"], rtol=1e-4, atol=1e-6)
+
+
 @pytest.fixture(params=["any batch", "batches of two"])
 def two_batches(request):
     if request.param == "any batch":

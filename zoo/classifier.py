@@ -10,7 +10,6 @@ from keras import ops
 
 from zoo.detector import backbone_of
 from zoo.network import Trainable, WithoutBoxes
-from zoo.ops.images import in_unit_range
 from zoo.ops.levels import stride
 
 
@@ -53,10 +52,6 @@ class BackboneClassifier(WithoutBoxes, Trainable):
         self.stride = stride(coarsest)
         self.image_size = self.check_size(model["image_size"])
         self.resize = model.get("resize", "stretch")
-
-    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        """Logits of images, float in [0, 1] or uint8."""
-        return super().call(in_unit_range(inputs), training=training, mask=mask)
 
     def loss_of_images(self, y: Any, y_pred: Any) -> Any:
         """The cross entropy of each image, (batch,).

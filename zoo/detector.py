@@ -16,7 +16,6 @@ from zoo.errors import ZooError
 from zoo.layer.convolution import folded
 from zoo.network import Network, Trainable, ones_of
 from zoo.ops.compile import xla
-from zoo.ops.images import in_unit_range
 from zoo.ops.levels import stride
 from zoo.ops.replicas import whole_batch
 from zoo.prediction import DecodeAndSuppress, check_decoding
@@ -43,7 +42,8 @@ class Detector(Trainable):
 
     Calling it on images (batch, height, width, 3), RGB, float in [0, 1] or uint8, sides multiples
     of `stride`, gives the head's raw predictions. `compile` and `fit` train it with the loss of its
-    config; `detect` goes from files or arrays to boxes.
+    config; `detect` goes from files or arrays to boxes. A model of one's own over its `inputs`, and
+    what Keras' `export` writes without an `input_signature`, take floats alone.
 
     Args:
         model: plain config as in `conf/model`: backbone, neck, head, loss, nms, image_size
@@ -95,7 +95,7 @@ class Detector(Trainable):
                 f"images {shape}: height and width must be multiples of {self.stride} for "
                 f"{self.name}; resize or pad them"
             )
-        return super().call(in_unit_range(inputs), training=training, mask=mask)
+        return super().call(inputs, training=training, mask=mask)
 
     # === Training ===
 
@@ -166,10 +166,10 @@ class Detector(Trainable):
             **limits: see `nms`.
 
         Returns:
-            A model whose output is boxes (batch, k, 4) xyxy relative to the network input, or to
-            the image if `windowed`, scores (batch, k), classes (batch, k), count (batch,),
-            candidates (batch,); see `zoo.nms.candidates.detections`. The same one for the same
-            limits, as long as no `PREDICTORS` others were asked for since.
+            A model that takes images as the detector does. Its output is boxes (batch, k, 4) xyxy
+            relative to the network input, or to the image if `windowed`, scores (batch, k), classes
+            (batch, k), count (batch,), candidates (batch,); see `zoo.nms.candidates.detections`. The same
+            one for the same limits, as long as no `PREDICTORS` others were asked for since.
         """
         nms = self.nms(**limits)
         key = repr((windowed, sorted(nms.items())))

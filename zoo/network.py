@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.errors import ZooError
 from zoo.ops.compile import xla
+from zoo.ops.images import in_unit_range
 from zoo.ops.replicas import replicas
 
 #: Arguments of Keras' `compile` for which the model itself stands in.
@@ -27,6 +28,15 @@ class Network(keras.Model):
     """
 
     _predict: Callable[..., Any] | None = None
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """As Keras', but images, the first input, may be bytes: 0 to 255, uint8.
+
+        A functional model would take them for floats, 255 for 255 times white.
+        """
+        images, *others = keras.tree.flatten(inputs)
+        inputs = keras.tree.pack_sequence_as(inputs, [in_unit_range(images), *others])
+        return super().call(inputs, training=training, mask=mask)
 
     def _purge_model_variables(self, **of: bool) -> None:
         """Nothing: the step takes the arrays, so that emptying the variables saves no memory."""

@@ -288,6 +288,10 @@ def test_darknet53_is_a_classifier(tmp_path):
     again = zoo.load(tmp_path / "d.keras")
     image = np.random.default_rng(1).random((1, 64, 64, 3))
     np.testing.assert_array_equal(again.predict_on_batch(image), model.predict_on_batch(image))
+    pixels = np.random.default_rng(2).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    np.testing.assert_allclose(
+        again.predict_on_batch(pixels), again.predict_on_batch(pixels / np.float32(255)), rtol=1e-4
+    )
     with pytest.raises(ZooError, match="is a classifier: it gives no boxes"):
         again.predictor()
 

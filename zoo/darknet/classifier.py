@@ -15,7 +15,7 @@ from zoo.network import Network, WithoutBoxes
 
 @keras.saving.register_keras_serializable("zoo")
 class Classifier(WithoutBoxes, Network):
-    """Images, float (batch, height, width, channels) in [0, 1], RGB → the last layer's output.
+    """Images (batch, height, width, channels), RGB, float in [0, 1] or uint8 → the last output.
 
     That is (batch, classes), probabilities where the cfg ends in [softmax]; or a feature map, if it
     ends in one. An ordinary functional model otherwise: `compile`, `fit` and `save` are Keras'.
