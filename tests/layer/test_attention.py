@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 
 from zoo.layer.attention import PointwiseAttention
+from zoo.layer.connected import Connected
+from zoo.layer.convolution import ConvBN
 
 
 def test_every_value_has_a_gate_of_its_own():
@@ -29,3 +31,15 @@ def test_a_model_with_it_is_saved_and_loaded(tmp_path):
 def test_the_features_keep_their_type_under_mixed_precision():
     layer = PointwiseAttention(dtype="mixed_bfloat16")
     assert keras.backend.standardize_dtype(layer(np.ones((1, 1, 1, 2))).dtype) == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    "layer", [lambda **o: ConvBN(2, 1, **o), PointwiseAttention, lambda **o: Connected(2, **o)]
+)
+def test_layers_inside_are_frozen_and_typed_as_the_layer_is(layer):
+    layer = layer(dtype="mixed_bfloat16", trainable=False)
+    inputs = keras.Input((2, 2, 2))
+    model = keras.Model(inputs, layer(inputs))
+    assert not model.trainable_variables and len(model.variables) > 1
+    leaves = [leaf for leaf in layer._flatten_layers() if leaf.variables]
+    assert {leaf.compute_dtype for leaf in leaves} == {"bfloat16"}

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from zoo.layer.convolution import ConvBN
 from zoo.layer.normalization import BatchNormalization
 
 
@@ -64,3 +65,14 @@ def test_a_constant_feature_in_half_precision_has_no_negative_variance(dtype):
     features = keras.ops.cast(np.full((64, 8, 8, 2), 1000, "float32"), dtype)
     layer(features, training=True)
     assert (keras.ops.convert_to_numpy(layer.moving_variance) >= 0).all()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+def test_it_learns_in_the_type_that_a_layer_is_given(dtype):
+    layer = ConvBN(2, 1, dtype=dtype)
+    found = layer(np.ones((1, 2, 2, 2)), training=True)
+    assert keras.backend.standardize_dtype(found.dtype) == dtype
+    assert {variable.dtype for variable in layer.variables} == {dtype}
+    # The first batch gives the statistics whole: it is constant.
+    variance = keras.ops.cast(layer.normalization.moving_variance, "float32")
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(variance), 0)

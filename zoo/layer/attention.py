@@ -20,7 +20,10 @@ class PointwiseAttention(keras.layers.Layer):
 
     def build(self, input_shape: tuple) -> None:
         """Create the gate for (batch, height, width, channels)."""
-        self.gate = ConvBN(input_shape[-1], 1, activation="sigmoid", name=f"{self.name}_gate")
+        self.gate = ConvBN(
+            input_shape[-1], 1, activation="sigmoid", name=f"{self.name}_gate",
+            dtype=self.dtype_policy, trainable=self.trainable,
+        )  # fmt: skip
         self.gate.build(input_shape)
         self.built = True
 

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from zoo.layer.normalization import BatchNormalization
+from zoo.ops.policy import policy
 from zoo.registry import LAYERS
 
 
@@ -31,11 +32,14 @@ class Connected(keras.layers.Layer):
         self.settings = dict(units=units, activation=activation, normalize=normalize)
         # U(−1, 1)·√(2 / inputs) [connected_layer.c:make_connected_layer]
         initializer = keras.initializers.VarianceScaling(2 / 3, "fan_in", "uniform")
-        self.dense = keras.layers.Dense(
-            units, use_bias=not normalize, kernel_initializer=initializer, name="dense"
-        )
-        self.normalization = BatchNormalization(name="normalization") if normalize else None
-        self.activation = LAYERS[activation]()
+        with policy(self.dtype_policy):
+            self.dense = keras.layers.Dense(
+                units, use_bias=not normalize, kernel_initializer=initializer, name="dense"
+            )
+            self.normalization = BatchNormalization(name="normalization") if normalize else None
+            self.activation = LAYERS[activation]()
+        for layer in self._flatten_layers(include_self=False):  # Keras tells them of changes alone
+            layer.trainable = kwargs.get("trainable", True)
 
     def build(self, input_shape: tuple) -> None:
         """Create the variables for (batch, height, width, channels), all but the batch known.

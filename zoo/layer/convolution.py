@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from zoo.layer.normalization import BatchNormalization
+from zoo.ops.policy import policy
 from zoo.registry import LAYERS
 
 _rank = itertools.count()
@@ -81,24 +82,30 @@ class ConvBN(keras.layers.Layer):
         self.subsample = dilation > 1 and self.strides != (1, 1)
         same = self.strides == (1, 1) and 2 * self.margin == dilation * (size - 1)
         pads = self.margin > 0 and not same
-        self.padding = (
-            keras.layers.ZeroPadding2D(self.margin, data_format="channels_last") if pads else None
-        )
-        self.convolution = keras.layers.Conv2D(
-            filters,
-            size,
-            strides=(1, 1) if self.subsample else self.strides,
-            dilation_rate=dilation,
-            groups=groups,
-            padding="same" if same else "valid",
-            use_bias=not normalize,
-            # U(−1, 1)·√(2 / fan_in) [convolutional_layer.c:make_convolutional_layer]
-            kernel_initializer=keras.initializers.VarianceScaling(2 / 3, "fan_in", "uniform"),
-            data_format="channels_last",
-            name="convolution",
-        )
-        self.normalization = BatchNormalization(name="normalization") if normalize else None
-        self.activation = LAYERS[activation]()
+        # As this layer's own, which `dtype` may have made another than the global one.
+        with policy(self.dtype_policy):
+            self.padding = (
+                keras.layers.ZeroPadding2D(self.margin, data_format="channels_last")
+                if pads
+                else None
+            )
+            self.convolution = keras.layers.Conv2D(
+                filters,
+                size,
+                strides=(1, 1) if self.subsample else self.strides,
+                dilation_rate=dilation,
+                groups=groups,
+                padding="same" if same else "valid",
+                use_bias=not normalize,
+                # U(−1, 1)·√(2 / fan_in) [convolutional_layer.c:make_convolutional_layer]
+                kernel_initializer=keras.initializers.VarianceScaling(2 / 3, "fan_in", "uniform"),
+                data_format="channels_last",
+                name="convolution",
+            )
+            self.normalization = BatchNormalization(name="normalization") if normalize else None
+            self.activation = LAYERS[activation]()
+        for layer in self._flatten_layers(include_self=False):  # Keras tells them of changes alone
+            layer.trainable = kwargs.get("trainable", True)
 
     def build(self, input_shape: tuple) -> None:
         """Create the variables for (batch, height, width, channels)."""

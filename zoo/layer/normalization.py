@@ -36,16 +36,17 @@ class BatchNormalization(keras.layers.BatchNormalization):
             return super().call(inputs, training=False)
         if keras.backend.standardize_dtype(inputs.dtype) in ("float16", "bfloat16"):
             features = ops.cast(inputs, "float32")  # the sum of squares would overflow
-            mean, variance = _moments_at_once(features, near=self.moving_mean)
+            mean, variance = _moments_at_once(features, near=ops.cast(self.moving_mean, "float32"))
         else:
             features = inputs
             mean, variance = _moments(features)
         count = ops.cast(replicas() * (ops.size(features) // features.shape[-1]), features.dtype)
         unbiased = variance * count / ops.maximum(count - 1, 1)
         fresh = ops.all(ops.equal(self.moving_variance, 1.0))  # as Keras made it, to the bit
-        momentum = ops.where(fresh, 0.0, self.momentum)
+        dtype = self.variable_dtype
+        momentum = ops.where(fresh, *(ops.convert_to_tensor(m, dtype) for m in (0, self.momentum)))
         for moving, of_batch in ((self.moving_mean, mean), (self.moving_variance, unbiased)):
-            moving.assign(moving * momentum + of_batch * (1 - momentum))
+            moving.assign(moving * momentum + ops.cast(of_batch, dtype) * (1 - momentum))
         normalized = ops.batch_normalization(
             features, mean, variance, axis=-1, offset=self.beta, scale=self.gamma,
             epsilon=self.epsilon,
