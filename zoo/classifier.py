@@ -43,15 +43,16 @@ class BackboneClassifier(WithoutBoxes, Trainable):
         backbone = backbone_of(images, model["backbone"])
         levels = backbone(images)
         coarsest = max(levels, key=stride)
-        pooled = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(levels[coarsest])
+        pooled = keras.layers.GlobalAveragePooling2D(
+            data_format="channels_last", dtype="float32", name="pool"
+        )(levels[coarsest])
         logits = keras.layers.Dense(len(class_names), dtype="float32", name="classes")(pooled)
         kwargs.setdefault("name", f"{model.get('name', 'model')}_classifier")
         super().__init__(images, logits, **kwargs)
         self.cfg, self.class_names = dict(model), list(class_names)
         self.label_smoothing = label_smoothing
         self.stride = stride(coarsest)
-        self.image_size = self.check_size(model["image_size"])
-        self.resize = model.get("resize", "stretch")
+        self.check_size(model["image_size"])
 
     def loss_of_images(self, y: Any, y_pred: Any) -> Any:
         """The cross entropy of each image, (batch,).
@@ -73,8 +74,7 @@ class BackboneClassifier(WithoutBoxes, Trainable):
             "model": self.cfg,
             "class_names": self.class_names,
             "label_smoothing": self.label_smoothing,
-            "name": self.name,
-            **self.frozen(),
+            **super().get_config(),
         }
 
 

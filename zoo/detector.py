@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+import zoo.layer.serializable  # noqa: F401
 from zoo import building
 from zoo.errors import ZooError
 from zoo.layer.convolution import folded
@@ -20,6 +21,7 @@ from zoo.ops.levels import stride
 from zoo.ops.replicas import whole_batch
 from zoo.prediction import DecodeAndSuppress, check_decoding
 from zoo.registry import BACKBONES, HEADS, LOSSES, NECKS, NMS
+from zoo.signature import check_keywords
 
 if TYPE_CHECKING:
     import supervision
@@ -71,8 +73,7 @@ class Detector(Trainable):
         self.cfg = cfg
         self.class_names = list(class_names)
         self.stride = _coarsest(backbone.output, neck.output)
-        self.image_size = self.check_size(cfg["image_size"])
-        self.resize = cfg.get("resize", "stretch")
+        self.check_size(cfg["image_size"])
         self.head = head
         self._loss_of = _loss_of(cfg["loss"], head) if "loss" in cfg else None
         self._compiled_loss: Callable | None = None
@@ -98,6 +99,11 @@ class Detector(Trainable):
         return super().call(inputs, training=training, mask=mask)
 
     # === Training ===
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """As `Trainable.compile`; predictors are traced anew, as `enable_lora` asks for."""
+        super().compile(*args, **options)
+        self._kept.predictors.clear()
 
     def loss_of_images(self, y: Any, y_pred: Any) -> Any:
         """The loss of each image, (batch,), compiled with XLA.
@@ -168,8 +174,8 @@ class Detector(Trainable):
         Returns:
             A model that takes images as the detector does. Its output is boxes (batch, k, 4) xyxy
             relative to the network input, or to the image if `windowed`, scores (batch, k), classes
-            (batch, k), count (batch,), candidates (batch,); see `zoo.nms.candidates.detections`. The same
-            one for the same limits, as long as no `PREDICTORS` others were asked for since.
+            (batch, k), count (batch,), candidates (batch,); see `zoo.nms.candidates.detections`.
+            The same one for the same limits, until `PREDICTORS` others were asked for.
         """
         nms = self.nms(**limits)
         key = repr((windowed, sorted(nms.items())))
@@ -223,18 +229,19 @@ class Detector(Trainable):
             clipped to it, confidence, class_id, and `data["class_name"]`.
 
         Raises:
-            ZooError: there is no such picture, or it cannot be decoded.
+            ZooError: there is no such picture or option, or it cannot be decoded.
         """
         from zoo.inference import detect
 
+        check_keywords("detect", detect, options)
         return [detections for _, detections in detect(self, source, **options)]
 
     # === Serialisation ===
 
     def get_config(self) -> dict[str, Any]:
         """The config and the class names, from which the parts are built again."""
-        config = {"model": self.cfg, "class_names": self.class_names, "name": self.name}
-        return _copied({**config, **self.frozen()})
+        config = {"model": self.cfg, "class_names": self.class_names}
+        return _copied({**config, **super().get_config()})
 
 
 def _loss_of(cfg: Mapping[str, Any], head: Any) -> Callable:

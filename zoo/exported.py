@@ -12,6 +12,7 @@ import numpy as np
 from zoo.errors import ZooError
 from zoo.format.contract import Run
 from zoo.registry import FORMATS
+from zoo.signature import check_keywords
 
 if TYPE_CHECKING:
     import supervision
@@ -98,6 +99,7 @@ class ExportedDetector:
         """As `zoo.detector.Detector.detect`."""
         from zoo.inference import detect
 
+        check_keywords("detect", detect, options)
         return [detections for _, detections in detect(self, source, **options)]
 
 

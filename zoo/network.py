@@ -13,10 +13,15 @@ import numpy as np
 from zoo.errors import ZooError
 from zoo.ops.compile import xla
 from zoo.ops.images import in_unit_range
+from zoo.ops.policy import policy
 from zoo.ops.replicas import replicas
 
 #: Arguments of Keras' `compile` for which the model itself stands in.
 OF_ITS_OWN = ("loss", "loss_weights", "metrics", "weighted_metrics")
+
+
+#: Of a config: the lists of layers that do not learn, or do where others around them do not.
+FLAGS = {"frozen": False, "thawed": True}
 
 
 class Network(keras.Model):
@@ -65,29 +70,114 @@ class Network(keras.Model):
             return super().predict_on_batch(x)
         if self._predict is None:
             self._predict = xla(self._forward)
-        state = [
-            [variable.value for variable in variables]
-            for variables in (self.trainable_variables, self.non_trainable_variables)
-        ]
-        return keras.tree.map_structure(np.array, self._predict(*state, x))
+        state = [variable.value for variable in self.variables]
+        return keras.tree.map_structure(np.array, self._predict(state, x))
 
-    def _forward(self, trainable: Any, others: Any, x: Any) -> Any:
-        outputs, _ = self.stateless_call(trainable, others, x, training=False)
+    def _forward(self, state: Any, x: Any) -> Any:
+        # By variable: which are trainable may be others than when this was traced.
+        value = dict(zip(map(id, self.variables), state, strict=True))
+        parts = (self.trainable_variables, self.non_trainable_variables)
+        values = [[value[id(variable)] for variable in part] for part in parts]
+        outputs, _ = self.stateless_call(*values, x, training=False)
         return outputs
 
 
-class Trainable(Network):
+class Rebuilt(Network):
+    """A model that its config builds again; what a user changed about its layers goes with it."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Name, dtype policy and, where not all layers learn, `frozen` and `thawed`.
+
+        These two name layers whose `trainable` is not that of the layer around them: a part by its
+        name, a layer in it by its position among those with weights, as "backbone/2", for Keras
+        numbers layers without a name anew each time; "" is the model.
+        """
+        flags = dict(_flags(self))
+        frozen, thawed = ([path for path in flags if flags[path] is on] for on in (False, True))
+        return {
+            "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            **({"frozen": frozen} if frozen else {}),
+            **({"thawed": thawed} if thawed else {}),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """The inverse of `get_config`; weights come separately.
+
+        Configs of zoo 0.2 have no dtype, and names of whole parts alone in `frozen`.
+        """
+        arguments = {key: config[key] for key in config if key not in ("dtype", *FLAGS)}
+        with policy(config.get("dtype")):
+            model = cls(**arguments)
+        flags = [(path, on) for key, on in FLAGS.items() for path in config.get(key, [])]
+        for path, trainable in sorted(flags, key=lambda flag: len(_steps(flag[0]))):
+            _at(model, path).trainable = trainable  # and that of all layers in it
+        return model
+
+
+def _flags(layer: Any, path: str = "", around: bool = True) -> Iterator[tuple[str, bool]]:
+    """Paths of the layers whose `trainable` is not that of the layer around them, and theirs."""
+    if layer.trainable != around:
+        yield path, layer.trainable
+    for step, inner in _inside(layer, top=not path).items():
+        yield from _flags(inner, f"{path}/{step}".lstrip("/"), layer.trainable)
+
+
+def _inside(layer: Any, *, top: bool) -> dict[str, Any]:
+    """The layers with weights directly in a layer, by name in a model itself, else by position."""
+    if isinstance(layer, keras.Model):
+        layers = layer.layers
+    else:
+        layers = layer._flatten_layers(include_self=False, recursive=False)
+    layers = [inner for inner in layers if inner.variables]
+    return {inner.name if top else str(number): inner for number, inner in enumerate(layers)}
+
+
+def _steps(path: str) -> list[str]:
+    return path.split("/") if path else []
+
+
+def _at(model: keras.Model, path: str) -> Any:
+    """The layer at a path of `_flags`, or one of the model by its name."""
+    layer: Any = model
+    for depth, step in enumerate(_steps(path)):
+        layer = _inside(layer, top=False)[step] if depth else model.get_layer(step)
+    return layer
+
+
+class Trainable(Rebuilt):
     """A model that brings its loss along, and whose images have sides that are multiples.
 
     Attributes:
+        cfg: plain config of the model.
         stride: in pixels; sides of images are multiples of it.
     """
 
+    cfg: dict[str, Any]
     stride: int
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._loss_mean = keras.metrics.Mean(name="loss")
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of images, pixels; setting it changes the config, which `save` keeps."""
+        return self.check_size(self.cfg["image_size"])
+
+    @image_size.setter
+    def image_size(self, size: Any) -> None:
+        self.cfg["image_size"] = list(self.check_size(size))
+
+    @property
+    def resize(self) -> str:
+        """How pictures get that size, `"stretch"` or `"letterbox"`; as `image_size`."""
+        return str(self.cfg.get("resize", "stretch"))
+
+    @resize.setter
+    def resize(self, mode: str) -> None:
+        self.cfg["resize"] = mode
 
     def loss_of_images(self, y: Any, y_pred: Any) -> Any:
         """The loss of each image, (batch,), which a subclass has.
@@ -155,26 +245,13 @@ class Trainable(Network):
                     "its config; leave it out"
                 )
         super().compile(optimizer=optimizer, **options)
+        self._predict = None  # traced before, as is what Keras drops here
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """The inverse of `get_compile_config`, as Keras has it for a `compile` of its own."""
         options = keras.saving.deserialize_keras_object(config)
         self.compile(**{key: options[key] for key in options if key not in OF_ITS_OWN})
         self.optimizer.build(self.trainable_variables)
-
-    def frozen(self) -> dict[str, list[str]]:
-        """Of a config: the parts that do not learn; nothing where all do."""
-        names = [layer.name for layer in self.layers if not layer.trainable]
-        return {"frozen": names} if names else {}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
-        """The inverse of `get_config`; weights come separately."""
-        arguments = {key: value for key, value in config.items() if key != "frozen"}
-        model = cls(**arguments)
-        for name in config.get("frozen", []):
-            model.get_layer(name).trainable = False
-        return model
 
     def check_size(self, size: Any) -> tuple[int, int]:
         """(height, width) from one side or a pair.

@@ -69,6 +69,15 @@ def check_call(
             raise ZooError(f"{what}: {key}={value!r} must be {_words(annotation)}")
 
 
+def check_keywords(what: str, call: Callable, keywords: Mapping[str, Any]) -> None:
+    """Raise a `ZooError` where a call has a keyword that a function does not take by name alone."""
+    parameters = inspect.signature(call).parameters.values()
+    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    for key in keywords:
+        if key not in known:
+            raise ZooError(f"{what} takes no {key!r}; {nearest(key, known)}")
+
+
 def _annotations(call: Callable) -> dict[str, Any]:
     while isinstance(call, functools.partial):
         call = call.func

@@ -62,7 +62,9 @@ def _model(settings: dict[str, Any], directory: Path) -> tuple[Any, Path]:
                 f"preset={preset} is a classifier: zoo.verify compares detectors, with [yolo]"
             )
         save_weights(detector, path)
-        return detector, path
+        exact = Detector(detector.cfg, detector.class_names)  # float32, as Darknet computes
+        exact.set_weights(detector.get_weights())
+        return exact, path
     card = cards.card(preset)
     check_name(preset, card["model"])
     path = Path(weights) if weights else cards.weights_file(card)

@@ -35,9 +35,9 @@ def darknet_tiny(images: Any, *, stem: int = 16, activation: str = "leaky_relu")
         pyramid[f"P{stage}"] = x
         # The last pool keeps the sides and pads the right and the bottom with −∞.
         stride = 2 if stage < 5 else 1
-        x = keras.layers.MaxPooling2D(2, strides=stride, padding="same", name=f"stage{stage}_pool")(
-            x
-        )
+        x = keras.layers.MaxPooling2D(
+            2, stride, "same", data_format="channels_last", name=f"stage{stage}_pool"
+        )(x)
     pyramid["P5"] = conv(x, stem * 64, 3, activation=activation, name="stage6_conv")
     return {level: pyramid[level] for level in ("P3", "P4", "P5")}
 
@@ -76,7 +76,7 @@ def cspdarknet_tiny(
     for stage, width in enumerate(widths, start=2):
         name = f"stage{stage}"
         x, pyramid[f"P{stage}"] = csp_tiny_block(x, width, activation=activation, name=name)
-        x = keras.layers.MaxPooling2D(2, name=f"{name}_pool")(x)
+        x = keras.layers.MaxPooling2D(2, data_format="channels_last", name=f"{name}_pool")(x)
     pyramid["P5"] = conv(x, 2 * widths[-1], 3, activation=activation, name="stage5_conv")
     return {level: pyramid[level] for level in ("P3", "P4", "P5")}
 

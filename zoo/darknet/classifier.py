@@ -10,11 +10,11 @@ import keras
 from zoo.darknet.graph import build_network, fresh_input
 from zoo.darknet.plan import plan
 from zoo.errors import ZooError
-from zoo.network import Network, WithoutBoxes
+from zoo.network import Rebuilt, WithoutBoxes
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Classifier(WithoutBoxes, Network):
+class Classifier(WithoutBoxes, Rebuilt):
     """Images (batch, height, width, channels), RGB, float in [0, 1] or uint8 → the last output.
 
     That is (batch, classes), probabilities where the cfg ends in [softmax]; or a feature map, if it
@@ -49,9 +49,5 @@ class Classifier(WithoutBoxes, Network):
 
     def get_config(self) -> dict[str, Any]:
         """The cfg and the class names, from which the model is built again."""
-        return {"model": self.cfg, "class_names": self.class_names, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Classifier:
-        """The inverse of `get_config`; weights come separately."""
-        return cls(**config)
+        config = {"model": self.cfg, "class_names": self.class_names}
+        return {**config, **super().get_config()}

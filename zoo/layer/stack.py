@@ -42,4 +42,6 @@ def bottlenecks(
 def upsample(x: Any, width: int, *, activation: str, name: str) -> Any:
     """1×1 convolution to `width` channels, then twice the sides by nearest neighbour."""
     x = conv(x, width, 1, activation=activation, name=f"{name}_lateral")
-    return keras.layers.UpSampling2D(2, interpolation="nearest", name=f"{name}_upsample")(x)
+    return keras.layers.UpSampling2D(
+        2, data_format="channels_last", interpolation="nearest", name=f"{name}_upsample"
+    )(x)
