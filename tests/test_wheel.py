@@ -18,6 +18,7 @@ def test_the_wheel_works_from_any_folder(tmp_path):
         archive.extractall(installed)
     names = {str(file.relative_to(ROOT)) for file in (ROOT / "conf").rglob("*.yaml")}
     assert {str(f.relative_to(installed / "zoo")) for f in installed.rglob("*.yaml")} == names
+    assert (installed / "zoo" / "py.typed").is_file()
 
     done = subprocess.run(
         [sys.executable, "-m", "zoo.train", "model=yolov3", "--cfg", "job"],
