@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 import zoo
@@ -55,7 +56,7 @@ def test_a_misspelt_class_gets_the_nearest():
         building.instantiate({"_target_": "keras.callbacks.EarlyStoping"})
 
 
-@pytest.mark.parametrize("names", ["ab", [], ()])
+@pytest.mark.parametrize("names", ["ab", [], (), 3, None, {"a": 0}])
 def test_class_names_are_a_list_of_names(names):
     with pytest.raises(ZooError, match=r"class_names=.*: must be a list of names"):
         zoo.build("yolov4_tiny", names)
@@ -64,6 +65,22 @@ def test_class_names_are_a_list_of_names(names):
 def test_an_empty_name_is_not_the_folder_one_is_in():
     with pytest.raises(ZooError, match=r"load\(''\) names nothing"):
         zoo.load("")
+
+
+@pytest.mark.parametrize("names", [np.array(["a", "b"]), (name for name in "ab")])
+def test_class_names_may_come_one_by_one(names):
+    assert zoo.build("yolov4_tiny", names).class_names == ["a", "b"]
+
+
+@pytest.mark.parametrize("source", [None, 5, ["yolov4-tiny-coco"]])
+def test_what_is_no_path_is_no_model(source):
+    with pytest.raises(ZooError, match="names nothing; give a preset, a run directory or a file"):
+        zoo.load(source)
+
+
+def test_only_what_was_saved_has_an_optimizer():
+    with pytest.raises(ZooError, match=r"compile=True goes with a run or a \.keras file; yolov4-"):
+        zoo.load("yolov4-tiny-coco", compile=True)
 
 
 def test_a_value_in_place_of_a_part_is_refused():
@@ -92,6 +109,10 @@ def test_a_file_of_no_known_format_is_not_taken_for_a_preset(tmp_path):
         ({"bakcbone": {}}, ["a"], [], "a model has no key 'bakcbone'; did you mean backbone"),
         ({"head": {}, "neck": {}}, ["a"], [], "config lacks backbone, nms, image_size; see"),
         ("yolov4_tiny", ["a"], "model/nms=soft", r"overrides='model/nms=soft': must be a list"),
+        ("yolov4_tiny", ["a"], None, r"overrides=None: must be a list, as \['model/nms=soft'\]"),
+        ("yolov4_tiny", ["a"], {"model/nms": "soft"}, "overrides={'model/nms': 'soft'}: must be a"),
+        ({"head": {}}, ["a"], ["model/nms=soft"], "overrides=.*: go with a name; change the con"),
+        (None, ["a"], [], "model=None: must be a name in conf/model, as 'yolov4', or a config"),
         ("yolov4_tiny", ["a", 5], [], "zoo.build: class 1 is called 5; give it a name"),
         ("yolov4_tiny", ["a", "a"], [], "zoo.build: several classes are called 'a'"),
     ],

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from threading import Thread
 
 import keras
@@ -13,7 +14,10 @@ from zoo.classifier import BackboneClassifier
 from zoo.darknet.order import darknet_order
 from zoo.detector import PREDICTORS, Detector
 from zoo.errors import ZooError
+from zoo.layer import serializable
 from zoo.registry import BACKBONES, LAYERS, LOSSES, NMS
+from zoo.training.schedules.cosine import Cosine
+from zoo.training.sgd import SGD
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +261,11 @@ def test_a_size_is_one_or_two_whole_numbers(tiny, size):
 def test_options_of_detection_are_within_their_ranges(tiny, options, sentence):
     with pytest.raises(ZooError, match=sentence):
         tiny.detect(np.zeros((40, 60, 3), "uint8"), **options)
+
+
+def test_an_option_that_detection_lacks_is_answered_with_the_nearest(tiny):
+    with pytest.raises(ZooError, match=r"detect takes no 'score_treshold'; did you mean score_thr"):
+        tiny.detect(np.zeros((9, 9, 3), np.uint8), score_treshold=0.3)
 
 
 @pytest.mark.parametrize(
@@ -510,3 +519,35 @@ def test_a_strangers_loss_gives_a_number_for_each_image(tiny):
         detector.compile(optimizer="sgd")
         with pytest.raises(ZooError, match=r"^loss 'columns' gives dfl of shape \(2, 1\)"):
             detector.train_on_batch(*training_batch())
+
+
+def test_what_was_saved_loads_in_a_new_process(tiny, tmp_path):
+    """A model of one's own, by Keras, which finds the classes that are imported; an optimizer."""
+    images = keras.Input((64, 64, 3))
+    large = zoo.build("yolov4", ["a"], ["+model.backbone.depths=[1,1,1,1,1]"])
+    levels = large.get_layer("neck")(large.get_layer("backbone")(images))
+    keras.Model(images, levels["P5"]).save(tmp_path / "own.keras")
+    model = Detector(tiny.cfg, ["a"])
+    model.compile(optimizer=SGD(Cosine(0.1, 10), momentum=0.9))
+    model.fit(*training_batch(), verbose=0)
+    model.save(tmp_path / "detector.keras")
+    code = (
+        "import sys, zoo.detector, keras; own, saved = sys.argv[1:];"
+        "print(keras.saving.load_model(own).output.shape);"
+        "detector = zoo.load(saved, compile=True);"
+        "print(type(detector.optimizer).__module__, int(detector.optimizer.iterations))"
+    )
+    files = [str(tmp_path / name) for name in ("own.keras", "detector.keras")]
+    told = subprocess.run(
+        [sys.executable, "-c", code, *files], capture_output=True, text=True, check=False
+    )
+    assert told.stdout == "(None, 2, 2, 512)\nzoo.training.sgd 1\n", told.stderr
+    assert not zoo.load(tmp_path / "detector.keras").compiled
+    with pytest.raises(ZooError, match=r"holds a Functional.*; import zoo\.detector, and k"):
+        zoo.load(tmp_path / "own.keras")
+
+
+def test_every_layer_of_a_file_is_imported_with_the_detector():
+    folder = Path(zoo.__file__).parent / "layer"
+    found = {file.stem for file in folder.glob("*.py") if "@keras.saving." in file.read_text()}
+    assert found - set(serializable.__all__) == set()

@@ -6,7 +6,7 @@ Importing this package imports no backend; the functions below do when they need
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ def load(
     *,
     weights: str | os.PathLike[str] | None = None,
     class_names: Sequence[str] | str | os.PathLike[str] | None = None,
+    compile: bool = False,
 ) -> Any:
     """A trained detector.
 
@@ -52,19 +53,28 @@ def load(
             leaves the others fresh; by default all are fresh.
         class_names: of a `.cfg`: a list, a file with one name a line, or the name of a list in
             `conf/classes`, as `"coco"`; by default the numbers "0", "1", …
+        compile: of a run or a `.keras` file: whether its optimizer comes along, and its state, for
+            `fit` to go on.
 
     Returns:
-        A `keras.Model` with `detect`, `fit` and the rest. A `.cfg` without [yolo] sections gives a
-        classifier instead: see `zoo.darknet.classifier.Classifier`. An exported file gives a
+        A `keras.Model` with `detect`, `fit` and the rest; from a file, of the dtype policy that it
+        was saved with. A `.cfg` without [yolo] sections gives a classifier instead: see
+        `zoo.darknet.classifier.Classifier`. An exported file gives a
         `zoo.exported.ExportedDetector`, which has `detect` and imports no Keras.
 
     Raises:
         ZooError: there is no such preset or file (the nearest preset is suggested), or a `.cfg`
             is not supported, which names the line, or its weights do not fit.
     """
-    if not str(source):
-        raise ZooError("load('') names nothing; give a preset, a run directory or a file")
+    if not isinstance(source, str | os.PathLike) or not str(source):
+        raise ZooError(f"load({source!r}) names nothing; give a preset, a run directory or a file")
+    from zoo.format.contract import format_of
+
     path = Path(source)
+    exported = format_of(path)
+    saved = not exported and (path.is_dir() or path.suffix == ".keras")
+    if compile and not saved:
+        raise ZooError(f"compile=True goes with a run or a .keras file; {source} has no optimizer")
     if path.suffix == ".cfg":
         import_keras()
         from zoo.darknet.importing import load_cfg
@@ -72,17 +82,21 @@ def load(
         return load_cfg(path, weights, class_names)
     if weights is not None or class_names is not None:
         raise ZooError(f"weights and class_names go with a .cfg; {str(source)!r} has its own")
-    from zoo.format.contract import format_of
-
-    if exported := format_of(path):
+    if exported:
         from zoo.exported import load_exported
 
         return load_exported(path, exported)
-    if path.is_dir() or path.suffix == ".keras":
+    if saved:
         import_keras()
         from zoo.saved import load_saved
 
-        return load_saved(path)
+        if compile:  # Keras finds what is imported
+            import zoo.training.schedules.updates  # noqa: F401
+
+            for kind in ("optimizer", "schedule"):
+                for name in parts(kind):
+                    KINDS[kind][name]
+        return load_saved(path, compile=compile)
     from zoo.cards import load as load_preset
 
     if str(source) not in presets():
@@ -98,7 +112,7 @@ def load(
 
 def build(
     model: str | Mapping[str, Any],
-    class_names: Sequence[str],
+    class_names: Iterable[str],
     overrides: Sequence[str] = (),
 ) -> Detector:
     """A detector with fresh weights.
@@ -106,29 +120,36 @@ def build(
     Args:
         model: a name in `conf/model`, e.g. `"yolov4"`, or a plain config like one.
         class_names: one name for each class.
-        overrides: of that config, as on the command line: `["model/backbone=darknet53"]`.
+        overrides: of a config of a name, as on the command line: `["model/backbone=darknet53"]`.
 
     Raises:
         ZooError: a name or a key does not exist or is missing, `class_names` is no list of
             different names, or `overrides` no list.
     """
-    if isinstance(class_names, str) or len(class_names) == 0:  # a string is its letters otherwise
+    listed = isinstance(class_names, Iterable) and not isinstance(class_names, str | Mapping)
+    names = [str(n) if isinstance(n, str) else n for n in class_names] if listed else []  # NumPy's
+    if not names:
         raise ZooError(f"class_names={class_names!r}: must be a list of names, one for each class")
-    if isinstance(overrides, str):
-        raise ZooError(f"overrides={overrides!r}: must be a list, as [{overrides!r}]")
+    if not isinstance(overrides, list | tuple) or not all(isinstance(o, str) for o in overrides):
+        meant = [overrides] if isinstance(overrides, str) else ["model/nms=soft"]
+        raise ZooError(f"overrides={overrides!r}: must be a list, as {meant}")
     import_keras()
     from zoo import config
     from zoo.data.lint import checked_names
     from zoo.detector import KEYS, Detector
 
-    class_names = checked_names(class_names, "zoo.build")
-    if not isinstance(model, str):
+    names = checked_names(names, "zoo.build")
+    if isinstance(model, Mapping):
+        if overrides:
+            raise ZooError(f"overrides={overrides!r}: go with a name; change the config itself")
         for key in model:
             if key not in KEYS:
                 raise ZooError(f"a model has no key {key!r}; {nearest(key, KEYS)}")
-        return Detector(model, class_names)
+        return Detector(model, names)
+    if not isinstance(model, str):
+        raise ZooError(f"model={model!r}: must be a name in conf/model, as 'yolov4', or a config")
     composed = config.compose(f"model/{model}", list(overrides))
-    return Detector(config.plain(composed)["model"], class_names)
+    return Detector(config.plain(composed)["model"], names)
 
 
 def presets() -> list[str]:

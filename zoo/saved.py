@@ -21,11 +21,15 @@ from zoo.registry import KINDS
 from zoo.runs import checkpoint
 
 
-def load_saved(path: Path) -> Any:
+def load_saved(path: Path, *, compile: bool = False) -> Any:
     """The detector of a `.keras` file, or the best one of a run directory.
 
     A `.keras` file of a Darknet classifier gives a `zoo.darknet.classifier.Classifier`,
     that of a backbone trained alone a `zoo.classifier.BackboneClassifier`.
+
+    Args:
+        path: the file or the directory.
+        compile: whether the optimizer comes along, and its state.
 
     Raises:
         ZooError: nothing is there, it is not a detector, or a plugin that it needs is absent.
@@ -34,13 +38,16 @@ def load_saved(path: Path) -> Any:
     if path.suffix == ".keras" and path.is_file() and not is_zipfile(path):
         raise ZooError(f"{path} is not a detector saved by zoo: it is damaged or cut short")
     try:
-        detector = keras.saving.load_model(path, compile=False)
+        detector = keras.saving.load_model(path, compile=compile)
     except (ValueError, OSError, KeyError, TypeError, BadZipFile) as error:
         _check_plugins(path, error)
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ZooError(f"{path} is not a detector saved by zoo: {reason}") from error
     if not isinstance(detector, Detector | Classifier | BackboneClassifier):
-        raise ZooError(f"{path} holds a {type(detector).__name__}, not a zoo detector")
+        raise ZooError(
+            f"{path} holds a {type(detector).__name__}, not a zoo detector; import zoo.detector, "
+            "and keras.saving.load_model loads it"
+        )
     return detector
 
 
