@@ -62,7 +62,8 @@ def _model(settings: dict[str, Any], directory: Path) -> tuple[Any, Path]:
                 f"preset={preset} is a classifier: zoo.verify compares detectors, with [yolo]"
             )
         save_weights(detector, path)
-        exact = Detector(detector.cfg, detector.class_names)  # float32, as Darknet computes
+        # In float32, as Darknet computes.
+        exact = Detector(detector.cfg, detector.class_names, name=detector.name)
         exact.set_weights(detector.get_weights())
         return exact, path
     card = cards.card(preset)
