@@ -8,7 +8,7 @@ from zoo.data.sources.shapes import Shapes
 from zoo.errors import ZooError
 from zoo.training.checkpoint import FOLDER, Checkpoint, save_checkpoint
 from zoo.training.manifest import config_sha256, read_manifest, write_manifest
-from zoo.training.record import Record
+from zoo.training.record import RunRecord
 from zoo.training.resumption import (
     check_place,
     in_place,
@@ -156,7 +156,7 @@ def record_of(run, sources=None, backend=None):
     facts = {"seconds": 100.0, "joules": None}
     source = SimpleNamespace(fingerprint="f")
     sources = sources or {"train": source, "val": source}
-    return Record.of_resumed_run(run, sources, Checkpoint(5, {}, facts))
+    return RunRecord.of_resumed_run(run, sources, Checkpoint(5, {}, facts))
 
 
 def test_a_run_that_goes_on_says_so_and_counts_the_time_before(tmp_path):

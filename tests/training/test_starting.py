@@ -7,7 +7,7 @@ from manifests import manifest
 from zoo import config
 from zoo.errors import ZooError
 from zoo.registry import KINDS
-from zoo.training import run
+from zoo.training import environment, record, run
 from zoo.training.devices import alone_in
 from zoo.training.manifest import write_manifest
 from zoo.training.optimizer import optimizer_of
@@ -43,6 +43,18 @@ def test_what_others_keep_beside_a_run_stays(monkeypatch, tmp_path):
     assert (tmp_path / "annotations.csv").read_text() == "a,b\n"
     assert (tmp_path / "notes.jsonl").read_text() == "{}\n"
     assert (tmp_path / "metrics.jsonl").read_text() == ""
+
+
+def test_a_run_that_starts_over_with_clean_code_has_no_patch_of_an_earlier_start(
+    monkeypatch, tmp_path
+):
+    clean = {"commit": "a", "dirty": False, "patch_sha256": None, "untracked": []}
+    for module in (record, environment):
+        monkeypatch.setattr(module, "code", lambda: (clean, b""))
+    for name in ("changes.patch", "changes-4.patch"):
+        (tmp_path / name).write_bytes(b"+1")
+    begin(monkeypatch, tmp_path)
+    assert not list(tmp_path.glob("*.patch"))
 
 
 def test_a_run_that_starts_over_draws_its_own_batches(monkeypatch, tmp_path):

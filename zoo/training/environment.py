@@ -9,13 +9,26 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from zoo.training import determinism
+from zoo.training.comparison import changes
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: Intel's and AMD's counters of energy, one a processor package; often for root alone.
 RAPL = Path("/sys/class/powercap")
+#: Variables from which a backend takes how it computes.
+SETTINGS = (
+    "XLA_FLAGS", "TF_XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA",
+    "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS",
+    "TF_DETERMINISTIC_OPS", "TF_CUDNN_DETERMINISTIC", "NVIDIA_TF32_OVERRIDE",
+    "JAX_ENABLE_X64", "JAX_DEFAULT_MATMUL_PRECISION",
+)  # fmt: skip
+#: Folders of the checkout whose files a run may read.
+CODE = ("zoo/", "conf/", "plugins/")
 
 
 def environment() -> dict[str, Any]:
@@ -29,8 +42,35 @@ def environment() -> dict[str, Any]:
             "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
             "memory_gib": _memory_gib(),
         },
+        "settings": _settings(),
         "code": code()[0],
     }
+
+
+def environment_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """`what: before → now` for all that may change a number, of two environments.
+
+    Memory and untracked files that are no code have no say, nor has what one of the two lacks.
+    """
+    common = [key for key in now if key in before]
+    return changes(
+        _of_weight({key: before[key] for key in common}),
+        _of_weight({key: now[key] for key in common}),
+    )
+
+
+def _of_weight(found: Mapping[str, Any]) -> dict[str, Any]:
+    hardware = {key: value for key, value in found["hardware"].items() if key != "memory_gib"}
+    files = found["code"]["untracked"]
+    files = files and [name for name in files if name.startswith(CODE)]
+    return {**found, "hardware": hardware, "code": {**found["code"], "untracked": files or None}}
+
+
+def _settings() -> dict[str, str]:
+    """Those of `SETTINGS` that are set, without what `deterministic` adds, which the config has."""
+    found = {name: os.environ.get(name, "") for name in SETTINGS}
+    found["XLA_FLAGS"] = found["XLA_FLAGS"].replace(determinism.XLA_FLAG, "")
+    return {name: value.strip() for name, value in found.items() if value.strip()}
 
 
 def packages() -> dict[str, str]:
@@ -63,34 +103,39 @@ def accelerators() -> list[str]:
     return [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
 
 
-def code() -> tuple[dict[str, Any], str]:
+def code() -> tuple[dict[str, Any], bytes]:
     """The commit of zoo's checkout and its uncommitted changes, and these as a patch.
 
     Returns:
-        `{"commit", "dirty", "patch_sha256", "untracked"}`, all None outside a checkout; the patch.
+        `{"commit", "dirty", "patch_sha256", "untracked"}`, all None outside a checkout, `dirty`
+        where git does not say; the patch, whose files may be of any encoding.
     """
     nowhere = {"commit": None, "dirty": None, "patch_sha256": None, "untracked": None}
     top = _git("rev-parse", "--show-toplevel")
-    if top is None or Path(top.strip()).resolve() != CHECKOUT:
-        return nowhere, ""
+    if top is None or Path(os.fsdecode(top.strip())).resolve() != CHECKOUT:
+        return nowhere, b""
     commit = _git("rev-parse", "HEAD")
-    patch = _git("diff", "HEAD", "--binary") or ""
-    untracked = (_git("ls-files", "--others", "--exclude-standard") or "").splitlines()
+    patch = _git("diff", "HEAD", "--binary")
+    others = _git("ls-files", "--others", "--exclude-standard")
+    unknown = patch is None or others is None
     return {
-        "commit": commit.strip() if commit else None,
-        "dirty": bool(patch or untracked),
-        "patch_sha256": hashlib.sha256(patch.encode()).hexdigest() if patch else None,
-        "untracked": untracked,
-    }, patch
+        "commit": commit.decode().strip() if commit else None,
+        "dirty": True if patch or others else None if unknown else False,
+        "patch_sha256": hashlib.sha256(patch).hexdigest() if patch else None,
+        "untracked": None if others is None else _lines(others),
+    }, patch or b""
 
 
-def _git(*arguments: str) -> str | None:
+def _lines(names: bytes) -> list[str]:
+    return names.decode(errors="backslashreplace").splitlines()
+
+
+def _git(*arguments: str) -> bytes | None:
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=CHECKOUT, capture_output=True, text=True, timeout=30,
-            check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+            ["git", *arguments], cwd=CHECKOUT, capture_output=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout if done.returncode == 0 else None
 

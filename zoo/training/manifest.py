@@ -19,13 +19,15 @@ VERSION = 1
 
 TEXT, NUMBER, WHOLE, FLAG = (str,), (int, float), (int,), (bool,)
 MAYBE_TEXT, MAYBE_NUMBER = (str, type(None)), (int, float, type(None))
-#: Key → the types of its value, a mapping of keys again, or [what each item of a list is].
+#: Key → the types of its value, a mapping of keys again, or [what each item of a list is]. With a ?
+#: it is one that older manifests lack.
 ENVIRONMENT: dict[str, Any] = {
     "python": TEXT,
     "system": TEXT,
     "packages": (dict,),
     "accelerators": [TEXT],
     "hardware": {"cpu": TEXT, "cores": WHOLE, "memory_gib": MAYBE_NUMBER},
+    "settings?": (dict,),
     "code": {
         "commit": MAYBE_TEXT,
         "dirty": (bool, type(None)),
@@ -38,7 +40,7 @@ SCHEMA: dict[str, Any] = {
     "id": TEXT,
     "status": TEXT,  # one of STATUS
     "started": TEXT,  # ISO 8601, UTC
-    "resumed": [{"time": TEXT, "step": WHOLE}],
+    "resumed": [{"time": TEXT, "step": WHOLE, "changed?": [TEXT]}],  # changed: in the environment
     "command": [TEXT],
     "config": (dict,),
     "config_sha256": TEXT,
@@ -158,12 +160,13 @@ def check_against(value: Any, schema: Any, where: str) -> None:
     """
     if isinstance(schema, dict):
         check_against(value, (dict,), where)
-        for key in schema.keys() - value.keys():
+        known = {key.removesuffix("?"): of_key for key, of_key in schema.items()}
+        for key in known.keys() & schema.keys() - value.keys():
             raise ZooError(f"{where} lacks {key!r}")
-        for key in value.keys() - schema.keys():
-            raise ZooError(f"{where} has an unknown key {key!r}; {nearest(key, schema)}")
-        for key, of_key in schema.items():
-            check_against(value[key], of_key, f"{where}: {key}")
+        for key in value.keys() - known.keys():
+            raise ZooError(f"{where} has an unknown key {key!r}; {nearest(key, known)}")
+        for key in value:
+            check_against(value[key], known[key], f"{where}: {key}")
     elif isinstance(schema, list):
         check_against(value, (list,), where)
         for item in value:

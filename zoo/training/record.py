@@ -14,10 +14,16 @@ import keras
 from zoo.data.sample import Source
 from zoo.detector import Detector
 from zoo.errors import ZooError
-from zoo.files import write_text
+from zoo.files import replacing, write_text
 from zoo.training import data_record
 from zoo.training.checkpoint import Checkpoint
-from zoo.training.environment import Meter, accelerators, code, environment
+from zoo.training.environment import (
+    Meter,
+    accelerators,
+    code,
+    environment,
+    environment_changes,
+)
 from zoo.training.interruption import Interrupted
 from zoo.training.manifest import new_manifest, now, read_manifest, write_manifest
 from zoo.training.state import weights_sha256
@@ -49,8 +55,9 @@ class RunRecord:
         """Write manifest.json, data.json and, in a checkout with changes, changes.patch."""
         digests = {split: data_record.image_digests(source) for split, source in sources.items()}
         write_text(directory / data_record.FILE, json.dumps(digests) + "\n")
-        if patch := code()[1]:
-            write_text(directory / "changes.patch", patch)
+        for old in directory.glob("changes-[0-9]*.patch"):  # of a run that starts over
+            old.unlink()
+        _write_patch(code()[1], directory / "changes.patch")
         manifest = new_manifest(
             cfg,
             backend=keras.backend.backend(),
@@ -69,10 +76,10 @@ class RunRecord:
     def of_resumed_run(
         cls, directory: Path, sources: Mapping[str, Source], checkpoint: Checkpoint
     ) -> RunRecord:
-        """Read the manifest and note that the run goes on.
+        """Read the manifest and note that the run goes on, and what has changed around it.
 
         Every file is read and hashed, as for a new run: names and sizes may stay where pixels
-        change.
+        change. Uncommitted changes other than those at its start are in changes-STEP.patch.
 
         Raises:
             ZooError: the backend or the data are not those of the run.
@@ -89,7 +96,13 @@ class RunRecord:
             found = source.fingerprint, data_record.files_sha256(digests[split])
             if found != (known["fingerprint"], known["files_sha256"]):
                 raise ZooError(f"the data of {directory} changed: {_changes(directory, digests)}")
-        manifest["resumed"].append({"time": now(), "step": checkpoint.step})
+        before, here = manifest["environment"], {**environment(), "accelerators": accelerators()}
+        changed = environment_changes(before, here)
+        for line in changed:
+            log.warning("the run goes on, but since its start there changed %s", line)
+        same = here["code"]["patch_sha256"] == before["code"]["patch_sha256"]
+        _write_patch(b"" if same else code()[1], directory / f"changes-{checkpoint.step}.patch")
+        manifest["resumed"].append({"time": now(), "step": checkpoint.step, "changed": changed})
         manifest["status"] = "running"
         write_manifest(manifest, directory)
         facts = checkpoint.facts
@@ -111,6 +124,15 @@ class RunRecord:
         self.manifest |= {**facts, "seconds": round(self.meter.seconds(), 3)}
         self.manifest["joules"] = self.meter.joules()
         write_manifest(self.manifest, self.directory)
+
+
+def _write_patch(patch: bytes, file: Path) -> None:
+    """Write uncommitted changes; where there are none, nothing of an earlier start stays."""
+    if not patch:
+        file.unlink(missing_ok=True)
+        return
+    with replacing(file) as written:
+        written.write_bytes(patch)
 
 
 def _changes(directory: Path, digests: Mapping[str, Mapping[str, Any]]) -> str:

@@ -13,9 +13,8 @@ from typing import Any
 
 from zoo.data.sources import open_source
 from zoo.errors import ZooError
-from zoo.training import data_record
+from zoo.training import data_record, environment
 from zoo.training.comparison import changes
-from zoo.training.environment import environment
 from zoo.training.manifest import read_manifest
 
 
@@ -44,12 +43,18 @@ def _moved(value: Any, directory: Path) -> Any:
 
 
 def environment_changes(manifest: Mapping[str, Any]) -> list[str]:
-    """What is different here from where the run was made, a line each."""
-    now = environment()
-    changed = changes({key: manifest["environment"][key] for key in now}, now)
+    """What is different here from where the run was made, a line each.
+
+    Of a run that went on elsewhere it has also what had changed there.
+    """
+    changed = environment.environment_changes(manifest["environment"], environment.environment())
     if (backend := os.environ.get("KERAS_BACKEND", manifest["backend"])) != manifest["backend"]:
         changed.append(f"backend: {manifest['backend']} → {backend}")
-    return changed
+    return changed + [
+        f"from batch {part['step']} on the run itself had {line}"
+        for part in manifest["resumed"]
+        for line in part.get("changed", ())
+    ]
 
 
 def data_changes(path: Path, manifest: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
