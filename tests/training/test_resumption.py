@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import keras
 import pytest
-from manifests import manifest
+from manifests import CONFIG, manifest
 
 from zoo.data.sources.shapes import Shapes
 from zoo.errors import ZooError
@@ -89,6 +89,19 @@ def test_a_preset_of_another_model_is_not_that_of_auto(tmp_path):
 def test_what_would_change_a_number_is_refused_by_name(run):
     with pytest.raises(ZooError, match="epochs=9, not 2"):
         stored_config(asked(run, epochs=9), ["epochs=9", f"resume={run}"])
+
+
+def test_a_run_that_was_copied_keeps_to_its_own_directory(run):
+    config = {**CONFIG, "callbacks": {"csv": {"filename": "/old/run/a/h.csv", "separator": ";"}}}
+    config["data"] = {"root": "/old/runs", "more": ["/old/run", "/old/run/b"]}
+    facts = manifest(config=config, config_sha256=config_sha256(config))
+    write_manifest({**facts, "directory": "/old/run"}, run)
+    found = stored_config(asked(run), [f"resume={run}"])
+    assert found["callbacks"]["csv"] == {"filename": f"{run}/a/h.csv", "separator": ";"}
+    assert found["data"] == {"root": "/old/runs", "more": [str(run), f"{run}/b"]}
+    assert resume_point(found, run).step == 5
+    write_manifest(facts, run)  # an older one does not say where it began
+    assert stored_config(asked(run), [f"resume={run}"])["callbacks"] == config["callbacks"]
 
 
 def test_auto_compares_all(run):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import os
 import sys
 import uuid
 from collections.abc import Mapping
@@ -42,6 +43,7 @@ SCHEMA: dict[str, Any] = {
     "started": TEXT,  # ISO 8601, UTC
     "resumed": [{"time": TEXT, "step": WHOLE, "changed?": [TEXT]}],  # changed: in the environment
     "command": [TEXT],
+    "directory?": TEXT,  # in which it began; values of the config may lie below
     "config": (dict,),
     "config_sha256": TEXT,
     "seed": WHOLE,
@@ -107,6 +109,22 @@ def now() -> str:
 def config_sha256(cfg: Mapping[str, Any]) -> str:
     """SHA-256 of a plain config, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(cfg, sort_keys=True).encode()).hexdigest()
+
+
+def config_in(manifest: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+    """The config of a run for `directory`: paths below that in which it began are below it."""
+    began = manifest.get("directory")
+    return dict(_below(manifest["config"], began, os.path.abspath(directory)))
+
+
+def _below(value: Any, began: str | None, directory: str) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _below(item, began, directory) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_below(item, began, directory) for item in value]
+    if began and isinstance(value, str) and Path(value).is_relative_to(began):
+        return str(Path(directory) / Path(value).relative_to(began))
+    return value
 
 
 def write_manifest(manifest: Mapping[str, Any], directory: Path) -> None:

@@ -12,7 +12,7 @@ from zoo.config import override, override_value
 from zoo.errors import ZooError
 from zoo.nested import differences
 from zoo.training.checkpoint import FOLDER, Checkpoint, checkpoints, load_newest
-from zoo.training.manifest import FILE, read_manifest
+from zoo.training.manifest import FILE, config_in, read_manifest
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def stored_config(cfg: Mapping[str, Any], overrides: Sequence[str]) -> dict[str,
     """The config of the run in `cfg["resume"]`, with those overrides that change no number.
 
     `devices=all` is as many as they were when the run began, `weights=auto` the preset that it
-    began with.
+    began with. What lay in the directory of the run lies in the one that it has now.
 
     Args:
         cfg: composed from the command line.
@@ -67,7 +67,8 @@ def stored_config(cfg: Mapping[str, Any], overrides: Sequence[str]) -> dict[str,
     Raises:
         ZooError: no run there, or an override that would change its numbers.
     """
-    stored = dict(read_manifest(Path(cfg["resume"]))["config"])
+    run = Path(cfg["resume"])
+    stored = config_in(read_manifest(run), run if run.is_dir() else run.parent)
     for text in overrides:
         name, _, given = text.lstrip("+~").partition("=")
         key = name.partition("@")[0].replace("/", ".")
@@ -111,8 +112,8 @@ def resume_point(cfg: Mapping[str, Any], directory: Path) -> Checkpoint | None:
             f"{directory} holds a run{' that is finished' if finished else ''}; {remedy}, another "
             "hydra.run.dir starts a new one"
         )
-    manifest = read_manifest(directory)
-    changed = [row for row in differences(manifest["config"], cfg) if not _free(row[0])]
+    stored = config_in(read_manifest(directory), directory)
+    changed = [row for row in differences(stored, cfg) if not _free(row[0])]
     if changed:
         raise ZooError(_refusal(changed, directory))
     return load_newest(directory / FOLDER)
