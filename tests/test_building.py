@@ -16,6 +16,7 @@ from zoo.errors import ZooError
         "keras.callbacks.LambdaCallback",
         "keras.src.layers.Lambda",
         "keras.utils.get_file",
+        "zoo.training.history.Path",
         "keras.layers",
         "keras.optimizers.schedules.os.system",
         "zoo.config.os.system",
@@ -44,6 +45,8 @@ def test_hydras_other_magic_keys_are_no_arguments(key):
 def test_an_allowed_target_is_constructed():
     made = building.instantiate({"_target_": "keras.callbacks.EarlyStopping", "patience": 7})
     assert made.patience == 7
+    target = {"_target_": "zoo.training.history.CsvHistory", "filename": "a.csv"}
+    assert building.instantiate(target).path.name == "a.csv"
 
 
 def test_a_misspelt_target_key_gets_the_nearest():

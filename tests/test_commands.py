@@ -1,5 +1,6 @@
 """Commands as a user types them."""
 
+import csv
 import json
 import os
 import struct
@@ -67,8 +68,11 @@ def test_a_run_loads_as_a_detector(trained):
 
 
 def test_history_has_the_loss_parts_and_the_scores(trained):
-    header = (trained[0] / "history.csv").read_text().splitlines()[0].split(",")
-    assert {"loss", "box_loss", "objectness_loss", "class_loss", "val_AP"} <= set(header)
+    with open(trained[0] / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    for name in ("loss", "box_loss", "objectness_loss", "class_loss", "val_AP"):
+        assert all(float(row[name]) >= 0 for row in rows)
 
 
 def test_a_run_is_a_preset_for_evaluate_and_detect(trained, tmp_path):

@@ -21,6 +21,8 @@ ALLOWED_TARGETS = (
     "keras.optimizers",
     "keras.optimizers.schedules",
 )
+#: … and classes of ours, each by its whole name.
+OWN_TARGETS = ("zoo.training.history.CsvHistory",)
 #: Classes of those modules that run code or open connections that a config names.
 FORBIDDEN_TARGETS = {"LambdaCallback", "RemoteMonitor"}
 #: Kinds of which Keras' own classes will do: they take nothing from the caller.
@@ -75,7 +77,8 @@ def instantiate(cfg: Any) -> Any:
 
 def _allowed_class(path: Any) -> type:
     module, _, name = str(path).rpartition(".")
-    if module not in ALLOWED_TARGETS or name in FORBIDDEN_TARGETS:
+    allowed = name not in FORBIDDEN_TARGETS if module in ALLOWED_TARGETS else path in OWN_TARGETS
+    if not allowed:
         raise ZooError(
             f"_target_ {path!r} is not allowed: a config may construct classes of "
             f"{', '.join(ALLOWED_TARGETS)} only; for your own code register a part and use `name:`"

@@ -19,6 +19,12 @@ def test_a_run_ends_at_the_first_loss_that_is_no_number():
         model.fit(x, x, batch_size=1, shuffle=False, verbose=0, callbacks=[Diverged(step=10)])
 
 
+@pytest.mark.parametrize(("loss", "said"), [("nan", "not a number"), ("inf", "infinite")])
+def test_an_infinite_loss_ends_it_at_the_last_batch_too(loss, said):
+    with pytest.raises(ZooError, match=f"the loss is {said} at batch 1"):
+        Diverged().on_train_batch_end(0, {"loss": float(loss)})
+
+
 def test_a_run_that_ends_before_its_first_evaluation_is_evaluated_there(tmp_path):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(optimizer="sgd", loss="mse")

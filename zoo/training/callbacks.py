@@ -14,6 +14,7 @@ import numpy as np
 from zoo.data.sample import Source
 from zoo.errors import ZooError
 from zoo.evaluation.classification import accuracy, options_of
+from zoo.evaluation.coco import NAMES
 from zoo.evaluation.run import evaluate
 from zoo.evaluation.save import LATEST, promote, save_evaluation
 from zoo.files import replacing
@@ -73,11 +74,13 @@ class Diverged(keras.callbacks.Callback):
         self.step = step
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Look at the mean loss of the epoch, which stays NaN once it is."""
+        """Look at the mean loss of the epoch, which stays NaN or infinite once it is."""
         self.step += 1
-        if math.isnan(float((logs or {}).get("loss", 0.0))):
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            what = "not a number" if math.isnan(loss) else "infinite"
             raise ZooError(
-                f"the loss is not a number at batch {self.step}: training has diverged; lower "
+                f"the loss is {what} at batch {self.step}: training has diverged; lower "
                 "optimizer.learning_rate, set schedule.burn_in (updates of a rising rate) or "
                 "optimizer.global_clipnorm (10, say)"
             )
@@ -85,6 +88,8 @@ class Diverged(keras.callbacks.Callback):
 
 class Evaluation(keras.callbacks.Callback):
     """COCO AP on a data source after every n epochs and the last, into the logs as `val_AP` ….
+
+    `names` are those of the scores.
 
     Args:
         source: what to evaluate on.
@@ -94,6 +99,8 @@ class Evaluation(keras.callbacks.Callback):
         between: called after each batch; what it raises ends the run.
         **options: those of `zoo.evaluation.run.evaluate`.
     """
+
+    names: tuple[str, ...] = NAMES
 
     def __init__(
         self,
@@ -125,6 +132,8 @@ class Evaluation(keras.callbacks.Callback):
 
 class Accuracy(Evaluation):
     """Top-1 and top-5 instead of AP, for a classifier."""
+
+    names = ("top1", "top5")
 
     def scores(self) -> dict[str, float]:
         """See `zoo.evaluation.classification`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-import os
 import sys
 import uuid
 from collections.abc import Mapping
@@ -113,17 +112,19 @@ def config_sha256(cfg: Mapping[str, Any]) -> str:
 
 def config_in(manifest: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     """The config of a run for `directory`: paths below that in which it began are below it."""
-    began = manifest.get("directory")
-    return dict(_below(manifest["config"], began, os.path.abspath(directory)))
+    config, began = manifest["config"], manifest.get("directory")
+    return moved(config, Path(began), directory) if began else dict(config)
 
 
-def _below(value: Any, began: str | None, directory: str) -> Any:
+def moved(value: Any, before: Path, directory: Path) -> Any:
+    """A copy of plain data in which paths below one folder are below the other, absolute."""
     if isinstance(value, Mapping):
-        return {key: _below(item, began, directory) for key, item in value.items()}
+        return {key: moved(item, before, directory) for key, item in value.items()}
     if isinstance(value, list):
-        return [_below(item, began, directory) for item in value]
-    if began and isinstance(value, str) and Path(value).is_relative_to(began):
-        return str(Path(directory) / Path(value).relative_to(began))
+        return [moved(item, before, directory) for item in value]
+    before, directory = before.absolute(), directory.absolute()
+    if isinstance(value, str) and Path(value).is_relative_to(before):
+        return str(directory / Path(value).relative_to(before))
     return value
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,7 @@ class RunRecord:
         _write_patch(code()[1], directory / "changes.patch")
         manifest = new_manifest(
             cfg,
-            directory=os.path.abspath(directory),
+            directory=str(directory.absolute()),
             backend=keras.backend.backend(),
             environment={**environment(), "accelerators": accelerators()},
             data={

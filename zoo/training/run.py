@@ -46,7 +46,7 @@ from zoo.training.feeding import fit_batches
 from zoo.training.interruption import Interruption
 from zoo.training.journal import Journal, appended, cut_back
 from zoo.training.length import epochs, steps_of_an_epoch
-from zoo.training.manifest import read_manifest
+from zoo.training.manifest import moved, read_manifest
 from zoo.training.optimizer import optimizer_of
 from zoo.training.preview import save_first_batches
 from zoo.training.progress import TrainingProgress
@@ -99,7 +99,9 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
                     write_report(place)
                 return read_manifest(directory)["metrics"]
             with devices.training():
-                return _train(cfg, place, resumed, devices)
+                # What other processes than the first one write is thrown away.
+                callbacks = moved(cfg["callbacks"], directory, place)
+                return _train({**cfg, "callbacks": callbacks}, place, resumed, devices)
     except OSError as error:
         if error.errno not in DISK:
             raise
@@ -190,6 +192,7 @@ def _fit(
     checkpoints.siblings = keras.callbacks.CallbackList(
         [ShortEpoch(-step % steps), *callbacks, keras.callbacks.History(), checkpoints],
         model=detector, epochs=cfg["epochs"], steps=steps, done=step, waits=waits,
+        scores=task_of(cfg).evaluation.names,
     )  # fmt: skip
     with checkpoints.ending():
         detector.fit(
