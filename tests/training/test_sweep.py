@@ -11,8 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
-from zoo.training.sweep import Sweep, sweep_rows
+from zoo.errors import ZooError
+from zoo.training.sweep import Sweep, note_failure, sweep_rows
 
 TOY = str(Path(__file__).with_name("sweeping.py"))
 TINY = [
@@ -68,6 +70,42 @@ def test_rows_tell_what_differs_how_it_ended_and_the_best_first(tmp_path):
         {"job": "1", "seed": "1", "status": "failed", "error": "no memory"},
         {"job": "2", "seed": "2", "status": "unfinished"},
     ]
+
+
+def test_a_folder_that_holds_another_jobs_run_has_a_row_for_each(tmp_path):
+    job = tmp_path / "0"
+    (job / ".hydra").mkdir(parents=True)
+    (job / ".hydra" / "overrides.yaml").write_text("- seed=7\n")
+    (job / "manifest.json").write_text(json.dumps({"overrides": ["seed=0"], "status": "finished"}))
+    (job / "metrics.json").write_text(json.dumps({"AP": 0.25}))
+    (job / "wandb").mkdir()
+    (job / "wandb" / "manifest.json").write_text("{}")  # no job
+    done = {"job": "0", "status": "done", "AP": 0.25}
+    assert sweep_rows(tmp_path) == [done]
+    (job / "refused.json").write_text(json.dumps({"overrides": ["seed=7"], "error": "other run"}))
+    failed = {"job": "0", "seed": "7", "status": "failed", "error": "other run"}
+    assert sweep_rows(tmp_path) == [{**done, "seed": "0"}, failed]
+
+
+def test_a_failure_of_another_job_is_none_of_the_one_under_way(tmp_path):
+    (tmp_path / "0" / ".hydra").mkdir(parents=True)
+    (tmp_path / "0" / ".hydra" / "overrides.yaml").write_text("- seed=1\n")
+    failed = {"overrides": ["seed=0"], "error": "nan"}
+    (tmp_path / "0" / "failed.json").write_text(json.dumps(failed))
+    assert sweep_rows(tmp_path) == [{"job": "0", "status": "unfinished"}]
+
+
+def test_a_finished_run_is_not_marked_as_failed_by_a_job_in_its_place(tmp_path, capsys):
+    done = {"overrides": ["seed=0"], "status": "finished"}
+    (tmp_path / "manifest.json").write_text(json.dumps(done))
+    hydra = OmegaConf.create({
+        "runtime": {"output_dir": str(tmp_path)}, "overrides": {"task": ["seed=7"]},
+        "job": {"num": 0},
+    })  # fmt: skip
+    note_failure(hydra, ZooError("cannot go on with seed=7, not 0"))
+    assert not (tmp_path / "failed.json").exists()
+    assert json.loads((tmp_path / "refused.json").read_text())["overrides"] == ["seed=7"]
+    assert "error: job 0: cannot go on with seed=7" in capsys.readouterr().err
 
 
 def test_classifiers_are_compared_by_top1(tmp_path):
@@ -134,6 +172,15 @@ def test_jobs_in_folders_of_folders_are_jobs_too(tmp_path):
     assert {job: row["status"] for job, row in table(tmp_path).items()} == {
         "jobs/0": "failed", "jobs/1": "failed",
     }  # fmt: skip
+
+
+def test_without_hydras_own_files_there_is_a_table_and_a_status_too(tmp_path):
+    where = [f"hydra.sweep.dir={tmp_path}", "hydra.output_subdir=null"]
+    output, _ = run("-m", "seed=0,1", *where, code=1, REFUSE="0 1")
+    assert "sweep in" in output
+    assert [(row["seed"], row["status"]) for row in table(tmp_path).values()] == [
+        ("0", "failed"), ("1", "failed"),
+    ]  # fmt: skip
 
 
 def test_a_mistake_of_a_single_run_is_still_one_sentence(tmp_path):

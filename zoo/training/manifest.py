@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
+
 from zoo.errors import ZooError, nearest
 from zoo.files import write_text
 
@@ -42,6 +44,7 @@ SCHEMA: dict[str, Any] = {
     "started": TEXT,  # ISO 8601, UTC
     "resumed": [{"time": TEXT, "step": WHOLE, "changed?": [TEXT]}],  # changed: in the environment
     "command": [TEXT],
+    "overrides?": [TEXT],  # of the job of a sweep, in which Hydra replaces its own record of them
     "directory?": TEXT,  # in which it began; values of the config may lie below
     "config": (dict,),
     "config_sha256": TEXT,
@@ -80,6 +83,7 @@ def new_manifest(cfg: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
         "started": now(),
         "resumed": [],
         "command": ["python", "-m", *command_line()],
+        "overrides": _overrides(),
         "config": dict(cfg),
         "config_sha256": config_sha256(cfg),
         "seed": cfg["seed"],
@@ -98,6 +102,11 @@ def command_line() -> list[str]:
     """Module and arguments, without the folder that the module lies in."""
     module = getattr(sys.modules.get("__main__"), "__spec__", None)
     return [module.name if module else Path(sys.argv[0]).name, *sys.argv[1:]]
+
+
+def _overrides() -> list[str]:
+    """Those of Hydra's job, if it is one."""
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
 
 
 def now() -> str:

@@ -29,9 +29,12 @@ from zoo.console import plain_console, table
 from zoo.download import alone
 from zoo.errors import ZooError
 from zoo.files import write_text
+from zoo.training.manifest import FILE as MANIFEST
 
 #: In the directory of a job that failed: its overrides and why.
 FAILED = "failed.json"
+#: The same in a directory that holds the run of another job, or a finished one, which stays valid.
+REFUSED = "refused.json"
 #: The record of an Optuna study, written anew from the jobs at each start.
 STUDY = "study.db"
 #: Columns after the overrides: scores of detectors, then of classifiers.
@@ -61,7 +64,7 @@ def turn(hydra: Any) -> Iterator[None]:
     directory = Path(hydra.runtime.output_dir)
     # When a sweep is killed, a launcher's worker may still finish its job.
     with alone(directory / "lock"):
-        if (failure := _failure(directory)) and failure["overrides"] == _overrides(hydra):
+        if (failure := _read(directory / FAILED)) and failure["overrides"] == _overrides(hydra):
             raise FailedBefore(
                 f"failed before: {failure['error']}; delete {directory / FAILED} to try again"
             )
@@ -75,12 +78,18 @@ def note_failure(hydra: Any, error: Exception) -> None:
     if not isinstance(error, FailedBefore):
         kind = f"{type(error).__name__}: " if crash else ""
         facts = {"overrides": _overrides(hydra), "error": f"{kind}{error}", "traceback": crash}
-        write_text(Path(hydra.runtime.output_dir) / FAILED, json.dumps(facts, indent=2) + "\n")
+        directory = Path(hydra.runtime.output_dir)
+        run = _read(directory / MANIFEST) or {}
+        other = run.get("overrides", facts["overrides"]) != facts["overrides"]
+        name = REFUSED if other or run.get("status") == "finished" else FAILED
+        write_text(directory / name, json.dumps(facts, indent=2) + "\n")
 
 
-def _failure(directory: Path) -> dict[str, Any] | None:
-    file = directory / FAILED
-    return json.loads(file.read_text()) if file.is_file() else None
+def _read(file: Path) -> dict[str, Any] | None:
+    """A JSON file; None where it is not, or is damaged."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return json.loads(file.read_text())
+    return None
 
 
 def _overrides(hydra: Any) -> list[str]:
@@ -113,7 +122,8 @@ class Sweep(Callback):
         if not is_job_of_sweep(config.hydra):
             return
         if job_return.status is JobStatus.COMPLETED:
-            (Path(config.hydra.runtime.output_dir) / FAILED).unlink(missing_ok=True)
+            for name in (FAILED, REFUSED):
+                (Path(config.hydra.runtime.output_dir) / name).unlink(missing_ok=True)
             return
         try:
             job_return.return_value  # noqa: B018 — raises what the job raised
@@ -124,7 +134,8 @@ class Sweep(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Conclude, with an exit status."""
         atexit.unregister(self.conclude)
-        if any(row["status"] != "done" for row in self.conclude()):
+        rows = self.conclude()
+        if not rows or any(row["status"] != "done" for row in rows):
             raise SystemExit(1)
 
     def conclude(self) -> list[dict[str, Any]]:
@@ -151,38 +162,71 @@ def sweep_rows(directory: Path) -> list[dict[str, Any]]:
     """For each job its folder, overrides, status, and scores or error; best AP, or top-1, first.
 
     The folder is relative to `directory`, by default the number of the job. The status is
-    "done", "failed", or "unfinished" where the sweep was stopped in the job.
+    "done", "failed", or "unfinished" where the sweep was stopped in the job. A folder that holds
+    the run of an earlier sweep has a row for that, and one for the job that was refused there.
     """
     rows = []
-    # At any depth: `hydra.sweep.subdir` may have slashes, and so has the name of a config group.
-    for file in directory.rglob(".hydra/overrides.yaml"):
-        job = file.parent.parent
-        lines = [str(line) for line in OmegaConf.load(file)]
-        overrides = {key: value for key, _, value in (line.partition("=") for line in lines)}
-        rows.append({"job": str(job.relative_to(directory)), **overrides, **_outcome(job)})
+    for job in _jobs(directory):
+        name, own, refused = str(job.relative_to(directory)), _own(job), _read(job / REFUSED)
+        rows.append({"job": name, **_pairs(own), **_outcome(job, own)})
+        if refused:
+            rows.append({"job": name, **_pairs(refused["overrides"]), **_failed(refused)})
     shared = _same_everywhere(rows)
     rows = [{key: value for key, value in row.items() if key not in shared} for row in rows]
     return sorted(rows, key=lambda row: (-_headline(row), len(row["job"]), row["job"]))
+
+
+def _jobs(directory: Path) -> list[Path]:
+    """The folders of jobs, at any depth.
+
+    `hydra.sweep.subdir` may have slashes, and so has the name of a config group; with
+    `hydra.output_subdir=null` Hydra leaves nothing of its own.
+    """
+    found = {file.parent.parent for file in directory.rglob(".hydra/overrides.yaml")}
+    for name in (FAILED, REFUSED, MANIFEST):
+        found |= {file.parent for file in directory.rglob(name)}
+    found.discard(directory)
+    return sorted(job for job in found if found.isdisjoint(job.parents))
+
+
+def _own(job: Path) -> list[str]:
+    """Overrides with which the run in a folder began; Hydra keeps those of the last job there."""
+    if "overrides" in (run := _read(job / MANIFEST) or {}):
+        return run["overrides"]
+    if (job / REFUSED).is_file():  # an older run, which does not say what it was
+        return []
+    if (file := job / ".hydra" / "overrides.yaml").is_file():
+        return [str(line) for line in OmegaConf.load(file)]
+    return (_read(job / FAILED) or {}).get("overrides", [])
+
+
+def _pairs(overrides: list[str]) -> dict[str, str]:
+    return {key: value for key, _, value in (line.partition("=") for line in overrides)}
 
 
 def _headline(row: dict[str, Any]) -> float:
     return row.get("AP", row.get("top1", -1))
 
 
-def _outcome(job: Path) -> dict[str, Any]:
-    if failure := _failure(job):
-        return {"status": "failed", "error": " ".join(failure["error"].split())}
+def _outcome(job: Path, overrides: list[str]) -> dict[str, Any]:
+    failure = _read(job / FAILED)
+    if failure and failure.get("overrides", overrides) == overrides:
+        return _failed(failure)
     if not (metrics := job / "metrics.json").is_file():
         return {"status": "unfinished"}
     scores = json.loads(metrics.read_text())
     return {"status": "done", **{key: scores[key] for key in METRICS if key in scores}}
 
 
+def _failed(failure: dict[str, Any]) -> dict[str, Any]:
+    return {"status": "failed", "error": " ".join(failure["error"].split())}
+
+
 def _same_everywhere(rows: list[dict[str, Any]]) -> set[str]:
     """Overrides that all jobs share say nothing about their differences."""
     fixed = {"job", "status", "error", *METRICS}
     keys = {key for row in rows for key in row} - fixed
-    return {key for key in keys if len(rows) > 1 and len({row.get(key) for row in rows}) == 1}
+    return {key for key in keys if len({row.get(key) for row in rows}) == 1}
 
 
 def _text(value: Any) -> str:
