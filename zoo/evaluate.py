@@ -33,10 +33,12 @@ def main(cfg: DictConfig) -> float:
     from zoo.evaluation.save import save_evaluation
     from zoo.model_card.evidence import evaluation_manifest
     from zoo.report.page import write_report
+    from zoo.training.manifest import refuse_training
 
     settings = plain(cfg)
     hydra = HydraConfig.get()
     directory = Path(hydra.runtime.output_dir)
+    refuse_training(directory)
     source = open_source(settings["data"], settings["split"])
     detector = zoo.load(settings["preset"])
     title = f"{settings['preset']} on {len(source)} images"

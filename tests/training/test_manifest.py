@@ -4,7 +4,13 @@ import pytest
 from manifests import manifest
 
 from zoo.errors import ZooError
-from zoo.training.manifest import check, config_sha256, read_manifest, write_manifest
+from zoo.training.manifest import (
+    check,
+    config_sha256,
+    read_manifest,
+    refuse_training,
+    write_manifest,
+)
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -46,6 +52,15 @@ def test_it_is_checked_when_written_and_nothing_is_left(tmp_path):
     with pytest.raises(ZooError, match="seconds"):
         write_manifest(manifest(seconds="long"), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_other_commands_leave_the_directory_of_a_training_alone(tmp_path):
+    refuse_training(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"version": 1, "rules": "coco"}')  # of an evaluation
+    refuse_training(tmp_path)
+    write_manifest(manifest(), tmp_path)
+    with pytest.raises(ZooError, match=r"holds a training, .* name another hydra\.run\.dir"):
+        refuse_training(tmp_path)
 
 
 def test_an_edited_config_is_noticed(tmp_path):

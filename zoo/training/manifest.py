@@ -166,6 +166,23 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
+def refuse_training(directory: Path) -> None:
+    """Let no other command replace the manifest of a training.
+
+    Raises:
+        ZooError: there is one in `directory`.
+    """
+    try:
+        found = json.loads((directory / FILE).read_text())
+    except (OSError, ValueError):
+        return
+    if isinstance(found, Mapping) and "config_sha256" in found:
+        raise ZooError(
+            f"{directory} holds a training, whose manifest and scores would be lost; name another "
+            "hydra.run.dir"
+        )
+
+
 def check(manifest: Any, where: str) -> None:
     """Compare a manifest with `SCHEMA`.
 
