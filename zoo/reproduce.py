@@ -79,12 +79,16 @@ def reproduce(
         for seed in seeds
     }
     changed = {
-        "environment": again.environment_changes(manifest),
+        "environment": [
+            *again.environment_changes(manifest),
+            *(line for seed in seeds for line in again.finished_before(folders[seed])),
+        ],
         "data": again.data_changes(path, manifest, configs[first]["data"]),
         "config": [f"seed: {manifest['seed']} → {first}"] if first != manifest["seed"] else [],
     }
     print_changes(changed)
     runs = [again.run_again(configs[seed], folders[seed], manifest["backend"]) for seed in seeds]
+    changed["initial weights"] = again.initial_changes(manifest, runs[0])
     table = verdicts(
         manifest["metrics"], [run["metrics"] for run in runs], tolerance=settings["tolerance"]
     )

@@ -32,6 +32,7 @@ def main(cfg: DictConfig) -> float:
     if settings["resume"] is None and is_job_of_sweep(hydra):
         settings["resume"] = "auto"
     if settings["resume"] not in (None, "auto"):
+        settings["resume"] = str(Path(hydra.runtime.cwd) / settings["resume"])
         check_place(settings["resume"], Path(hydra.runtime.output_dir))
         settings = stored_config(settings, list(hydra.overrides.task))
     try:

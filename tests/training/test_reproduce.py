@@ -1,6 +1,7 @@
 """Stopping, going on and reproducing, as a user types it."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -13,9 +14,10 @@ from manifests import manifest
 
 from zoo import config, reproduce
 from zoo.errors import ZooError
+from zoo.training import environment
 from zoo.training.comparison import verdicts
 from zoo.training.manifest import read_manifest, write_manifest
-from zoo.training.reproduction import config_again
+from zoo.training.reproduction import config_again, finished_before, initial_changes
 
 SMALL = [
     "image_size=[64,64]", "batch_size=4", "epochs=2", "steps_per_epoch=6", "tracker=none",
@@ -42,6 +44,46 @@ def test_a_run_is_made_again_without_its_tracker_and_in_its_own_folder(tmp_path)
     assert manifest()["config"]["data"]["root"] == "cells"
 
 
+def test_other_initial_weights_of_one_seed_are_said():
+    before = manifest(initial_weights={"name": None, "sha256": "a"})
+    now = manifest(initial_weights={"name": None, "sha256": "b"})
+    assert initial_changes(before, now) == ["sha256: a → b"]
+    assert initial_changes(before, before) == []
+    assert initial_changes(before, {**now, "seed": 4}) == []
+
+
+def test_a_run_that_was_made_before_in_another_environment_is_said(tmp_path, monkeypatch):
+    assert finished_before(tmp_path) == []
+    facts = manifest(status="finished", backend="tensorflow", resumed=[
+        {"time": "t", "step": 8, "changed": ["code.commit: a → b"]},
+    ])  # fmt: skip
+    write_manifest(facts, tmp_path)
+    monkeypatch.setattr(environment, "environment", lambda: {**facts["environment"], "python": "4"})
+    (line,) = finished_before(tmp_path)
+    assert "finished in another one (python: 3.11 → 4; from batch 8 on the run itself had" in line
+    assert "code.commit: a → b); remove it to make it again" in line
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_keeps_the_work_of_a_reproduction(tmp_path):
+    original, again = tmp_path / "run", tmp_path / "again"
+    run("zoo.train", *SHAPES, f"hydra.run.dir={original}")
+    words = ["zoo.reproduce", f"run={original}", f"hydra.run.dir={again}"]
+    process = subprocess.Popen(
+        command(*words), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not list(again.glob("seed-0/checkpoints/step-000000002-*")):
+        time.sleep(0.05)
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    message = process.communicate()[1]
+    assert process.returncode == 130
+    assert "stopped" in message
+    assert "Traceback" not in message
+    assert read_manifest(again / "seed-0")["status"] == "interrupted"
+    assert "verdict: identical" in run(*words)
+
+
 def test_a_metric_without_objects_is_absent_from_the_table(capsys):
     metrics = {"AP": 0.25, "APl": -1.0}
     table = verdicts(metrics, [metrics, metrics], tolerance=0.01)
@@ -66,11 +108,11 @@ def test_terminated_gone_on_with_and_not_with_another_length(tmp_path):
     assert f"go on with: python -m zoo.train resume={directory}" in message
     assert read_manifest(directory)["status"] == "interrupted"
 
-    resume = [sys.executable, "-m", "zoo.train", f"resume={directory}"]
-    refused = subprocess.run([*resume, "epochs=9"], capture_output=True, text=True)
+    resume = [sys.executable, "-m", "zoo.train", "resume=run", "hydra.job.chdir=true"]
+    refused = subprocess.run([*resume, "epochs=9"], capture_output=True, text=True, cwd=tmp_path)
     assert refused.returncode == 2
     assert "epochs=9, not 2" in refused.stderr
-    subprocess.run([*resume, "checkpoint.keep=1"], check=True)
+    subprocess.run([*resume, "checkpoint.keep=1"], check=True, cwd=tmp_path)
     found = read_manifest(directory)
     assert (found["status"], len(found["resumed"])) == ("finished", 1)
     assert len((directory / "history.csv").read_text().splitlines()) == 1 + 2

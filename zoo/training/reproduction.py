@@ -7,6 +7,7 @@ import json
 import logging
 import multiprocessing
 import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from zoo.errors import ZooError
 from zoo.training import data_record, environment
 from zoo.training.comparison import changes
 from zoo.training.manifest import read_manifest
+from zoo.training.resumption import is_finished
 
 
 def config_again(
@@ -57,6 +59,22 @@ def environment_changes(manifest: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def finished_before(directory: Path) -> list[str]:
+    """Whether the run to make is in `directory` already, made in another environment: one line."""
+    if not is_finished(directory):
+        return []
+    changed = environment_changes(read_manifest(directory))
+    said = f"{directory} was finished in another one ({'; '.join(changed)})"
+    return [f"{said}; remove it to make it again"] if changed else []
+
+
+def initial_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Whether two runs of one seed began with other weights."""
+    if before["seed"] != now["seed"]:
+        return []
+    return differences(before["initial_weights"], now["initial_weights"])
+
+
 def data_changes(path: Path, manifest: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
     """What is different in the data, images by their ids.
 
@@ -85,16 +103,22 @@ def data_changes(path: Path, manifest: Mapping[str, Any], data: Mapping[str, Any
 def run_again(cfg: Mapping[str, Any], directory: Path, backend: str) -> dict[str, Any]:
     """Train in a new process, and the manifest of that run.
 
-    A run that is in `directory` already, finished or not, is gone on with.
+    A run that is in `directory` already, finished or not, is gone on with. Ctrl-C stops it as any
+    training: the first saves, the second does not.
 
     Raises:
         ZooError: it failed.
     """
     os.environ.setdefault("KERAS_BACKEND", backend)
     process = multiprocessing.get_context("spawn").Process(target=_train, args=(cfg, directory))
+    _hold_ctrl_c(True)  # the new process inherits that, until it can end in order
     process.start()
     try:
+        _hold_ctrl_c(False)
         process.join()
+    except KeyboardInterrupt:  # which a terminal sends to both
+        process.join()
+        raise
     finally:
         process.terminate()
         process.join()
@@ -103,7 +127,23 @@ def run_again(cfg: Mapping[str, Any], directory: Path, backend: str) -> dict[str
     return read_manifest(directory)
 
 
+def _hold_ctrl_c(held: bool) -> None:
+    """Let SIGINT wait, or come again, which Windows cannot."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK if held else signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
 def _train(cfg: Mapping[str, Any], directory: Path) -> None:
+    try:
+        _hold_ctrl_c(False)
+        _train_here(cfg, directory)
+    except ZooError as error:
+        raise SystemExit(f"error: {error}") from error
+    except KeyboardInterrupt as stop:
+        raise SystemExit(128 + signal.SIGINT) from stop
+
+
+def _train_here(cfg: Mapping[str, Any], directory: Path) -> None:
     from zoo.training import determinism
 
     determinism.prepare(cfg["deterministic"])
@@ -113,7 +153,5 @@ def _train(cfg: Mapping[str, Any], directory: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         train(cfg, directory)
-    except ZooError as error:
-        raise SystemExit(f"error: {error}") from error
     except Interrupted as stop:
         raise SystemExit(stop.status) from stop
