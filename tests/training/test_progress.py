@@ -1,6 +1,7 @@
 """What a log says of an epoch."""
 
 import io
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -58,6 +59,17 @@ def test_the_time_left_is_told_by_the_updates_of_this_process(monkeypatch):
 )
 def test_a_time_in_hours_minutes_and_seconds(seconds, said):
     assert progress._clock(seconds) == said
+
+
+def test_the_terminal_has_its_cursor_again_however_training_ends():
+    written = io.StringIO()
+    bar = TrainingProgress(2, 4, 8, console=Console(file=written, force_terminal=True))
+    bar.close()  # before it began
+    with pytest.raises(KeyboardInterrupt), closing(bar):
+        bar.on_train_begin()
+        raise KeyboardInterrupt
+    hidden, shown = "\x1b[?25l", "\x1b[?25h"
+    assert (written.getvalue().count(hidden), written.getvalue().count(shown)) == (1, 1)
 
 
 def test_names_are_no_markup(capsys):

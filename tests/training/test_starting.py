@@ -1,5 +1,8 @@
 """What a training does with its directory before the first update."""
 
+import os
+import signal
+
 import keras
 import pytest
 from manifests import manifest
@@ -9,7 +12,8 @@ from zoo.errors import ZooError
 from zoo.registry import KINDS
 from zoo.training import environment, record, run
 from zoo.training.devices import alone_in
-from zoo.training.manifest import write_manifest
+from zoo.training.interruption import Interrupted
+from zoo.training.manifest import read_manifest, write_manifest
 from zoo.training.optimizer import optimizer_of
 from zoo.training.rate import rate_of
 
@@ -55,6 +59,32 @@ def test_a_run_that_starts_over_with_clean_code_has_no_patch_of_an_earlier_start
         (tmp_path / name).write_bytes(b"+1")
     begin(monkeypatch, tmp_path)
     assert not list(tmp_path.glob("*.patch"))
+
+
+def test_the_bar_is_closed_however_fit_ends(monkeypatch, tmp_path):
+    closed = []
+    monkeypatch.setattr(run.TrainingProgress, "close", lambda bar: closed.append(bar))
+
+    def fail(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run.Detector, "fit", fail)
+    with pytest.raises(KeyboardInterrupt):
+        run.train(config.plain(config.compose("train", QUICK)), tmp_path)
+    assert len(closed) == 1
+
+
+def test_a_signal_while_a_run_concludes_stops_what_follows_it(monkeypatch, tmp_path):
+    def conclude(*args):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return {"AP": 0.5}
+
+    monkeypatch.setattr(run, "_fit", lambda *args: None)
+    monkeypatch.setattr(run, "_conclude", conclude)
+    with pytest.raises(Interrupted, match=f"the run in {tmp_path} is finished") as stopped:
+        run.train(config.plain(config.compose("train", QUICK)), tmp_path)
+    assert stopped.value.status == 143
+    assert read_manifest(tmp_path)["status"] == "finished"
 
 
 def test_a_run_that_starts_over_draws_its_own_batches(monkeypatch, tmp_path):

@@ -48,9 +48,6 @@ class TrainingProgress(keras.callbacks.Callback):
         self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
         self.console = console or plain_console(highlight=False, soft_wrap=True)
         self.before = self.done = done
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Start the bar and the clock."""
         self.bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -60,6 +57,9 @@ class TrainingProgress(keras.callbacks.Callback):
             console=self.console,
             disable=not self.console.is_terminal,
         )
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Start the bar and the clock."""
         self.bar.start()
         self.task = self.bar.add_task(
             "training", total=self.epochs * self.steps, completed=self.done, state=""
@@ -105,7 +105,12 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Close the bar."""
-        self.bar.stop()
+        self.close()
+
+    def close(self) -> None:
+        """Give the terminal back, however training ends."""
+        if self.bar.live.is_started:
+            self.bar.stop()
 
     def _waiting(self) -> str:
         """How much of the epoch's time `fit` waited for batches."""

@@ -6,7 +6,7 @@ import errno
 import json
 import logging
 from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +167,9 @@ def _train(
         )
         report = write_report(directory)
     log.info("report: %s", report)
+    if interruption.signal is not None:  # it came too late for the run, not for a sweep
+        interruption.message = f"stopped; the run in {directory} is finished"
+        interruption.stop()
     return metrics
 
 
@@ -194,7 +197,8 @@ def _fit(
         model=detector, epochs=cfg["epochs"], steps=steps, done=step, waits=waits,
         scores=task_of(cfg).evaluation.names,
     )  # fmt: skip
-    with checkpoints.ending():
+    progress = [callback for callback in callbacks if isinstance(callback, TrainingProgress)]
+    with checkpoints.ending(), closing(progress[0]):
         detector.fit(
             batches,
             initial_epoch=step // steps,
