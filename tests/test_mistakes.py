@@ -34,6 +34,8 @@ MISTAKES = [
     pytest.param("zoo.reproduce", ["run=nix", "seeds=0"], "seeds=0: must be", id="no seed"),
     pytest.param("zoo.train", ["data=voc", "data.root=/nowhere"], "/nowhere", id="no folder"),
     pytest.param("zoo.train", ["data=voc"], "data.root", id="no root"),
+    pytest.param("zoo.train", ["hydra.job_logging.handlers.file.filename=/nowhere/train.log"],
+                 "error: /nowhere/train.log: No such file", id="log file"),
     pytest.param("zoo.train", ["image_size=100"], "multiples of 32", id="size"),
     pytest.param("zoo.train", ["freeze=[bakbone]"], "did you mean backbone?", id="part"),
     pytest.param("zoo.train", ["+model.neck.widht=3"], "takes no 'widht'; did you mean width",

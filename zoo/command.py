@@ -89,6 +89,8 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
             except ValueError as error:
                 if str(error) in NO_TRIALS:
                     _complain(ZooError("all jobs of the sweep failed, see above"))
+                if isinstance(cause := error.__cause__, OSError):  # as of a log file
+                    _complain(ZooError(f"{cause.filename}: {cause.strerror}"))
                 if not str(error).startswith(NO_CHOICE):
                     raise
                 _complain(ZooError("a choice like model=… or data=… is a name, not a number"))

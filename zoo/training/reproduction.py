@@ -72,7 +72,7 @@ def initial_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
     """Whether two runs of one seed began with other weights."""
     if before["seed"] != now["seed"]:
         return []
-    return differences(before["initial_weights"], now["initial_weights"])
+    return changes(before["initial_weights"], now["initial_weights"])
 
 
 def data_changes(path: Path, manifest: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
