@@ -74,6 +74,8 @@ def _unexplained(detector: Any) -> list[Any]:
         for level, features in pyramid.items()
     }
     theirs = keras.Model(inputs, dict(head(inputs))).variables
+    if len(theirs) != len(ours.variables):  # a layer a class, perhaps
+        return list(ours.variables)
     return [a for a, b in zip(ours.variables, theirs, strict=True) if a.shape != b.shape]
 
 

@@ -35,8 +35,10 @@ class Transfer:
     def __str__(self) -> str:
         lines = [f"loaded {len(self.copied)} of {len(self.copied) + len(self.missed)} arrays"]
         if self.by_name:
-            fresh = f"fresh, as the source lacks them: {', '.join(self.fresh)}"
-            lines.append(f"  classes by name{f'; {fresh}' if self.fresh else ''}")
+            listed = ", ".join(self.fresh[:5])
+            more = f" and {len(self.fresh) - 5} more" if self.fresh[5:] else ""
+            fresh = f"; fresh, as the source lacks them: {listed}{more}" if self.fresh else ""
+            lines.append(f"  classes by name{fresh}")
         lines += [f"  not loaded: {path} ({reason})" for path, reason in self.missed.items()]
         return "\n".join(lines)
 
