@@ -48,7 +48,7 @@ def test_a_value_that_means_nothing_is_refused(monkeypatch, tmp_path, override, 
     ("fits", "inside", "outside"),
     [
         pytest.param(ranges.SHARE, [0, 1], [-0.1, 1.1], id="0 to 1"),
-        pytest.param(ranges.SMOOTHING, [0, 0.9], [-0.1, 1], id="0 to below 1"),
+        pytest.param(ranges.BELOW_ONE, [0, 0.9], [-0.1, 1], id="0 to below 1"),
         pytest.param(ranges.PROBABILITY, [0.1, 0.9], [0, 1], id="between 0 and 1"),
         pytest.param(ranges.WEIGHT, [0, 9.5], [-0.1], id="at least 0"),
         pytest.param(ranges.FACTOR, [1, 9.5], [0.9], id="at least 1"),

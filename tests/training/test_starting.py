@@ -123,7 +123,7 @@ def test_a_schedule_is_of_the_updates_of_a_run():
     words = ["subdivisions=4", "schedule=cosine", "schedule.burn_in=0", "schedule.final=0.2",
              "optimizer.learning_rate=0.1", "ema=0.9"]  # fmt: skip
     settings = config.plain(config.compose("train", [*QUICK, *words]))
-    optimizer = run._optimizer(settings, total_steps=80)
+    optimizer = optimizer_of(settings, total_steps=80)
     assert rate_of(optimizer, 80) == pytest.approx(0.02)
     assert [rate_of(optimizer, batch) for batch in (37, 40)] == pytest.approx([0.06] * 2)
     assert optimizer.gradient_accumulation_steps == 4
@@ -182,7 +182,7 @@ def test_an_optimizer_part_may_need_its_rate_and_take_words():
     settings = {"name": "needy", "learning_rate": 0.5, "mode": "fast"}
     cfg = config.plain(config.compose("train", QUICK))
     with KINDS["optimizer"].temporarily("needy", part):
-        optimizer = run._optimizer({**cfg, "optimizer": settings}, total_steps=10)
+        optimizer = optimizer_of({**cfg, "optimizer": settings}, total_steps=10)
     assert optimizer.name == "fast"
 
 
