@@ -1,4 +1,3 @@
-from types import SimpleNamespace
 
 import keras
 import pytest
@@ -7,6 +6,7 @@ from manifests import CONFIG, manifest
 from zoo.data.sources.shapes import Shapes
 from zoo.errors import ZooError
 from zoo.training.checkpoint import FOLDER, Checkpoint, save_checkpoint
+from zoo.training.data_record import image_digests, summary
 from zoo.training.manifest import config_sha256, read_manifest, write_manifest
 from zoo.training.record import RunRecord
 from zoo.training.resumption import (
@@ -165,9 +165,12 @@ def test_a_key_that_sets_others_is_refused(run, key):
 
 def record_of(run, sources=None, backend=None):
     """The record of a run that goes on after 5 batches and 100 seconds."""
-    write_manifest(manifest(backend=backend or keras.backend.backend(), status="interrupted"), run)
+    source = Shapes(split="train", images=2, held_out=2, size=(32, 32))
+    told = summary(source, image_digests(source))
+    data = {"class_names": source.class_names, "train": told, "val": told}
+    backend = backend or keras.backend.backend()
+    write_manifest(manifest(backend=backend, status="interrupted", data=data), run)
     facts = {"seconds": 100.0, "joules": None}
-    source = SimpleNamespace(fingerprint="f")
     sources = sources or {"train": source, "val": source}
     return RunRecord.of_resumed_run(run, sources, Checkpoint(5, {}, facts))
 
