@@ -79,7 +79,8 @@ def test_a_run_is_a_preset_for_evaluate_and_detect(trained, tmp_path):
     directory, _ = trained
     run("zoo.evaluate", f"preset={directory}", "data=shapes", "data.held_out=4",
         "evaluation.max_candidates=256", f"hydra.run.dir={tmp_path / 'e'}")  # fmt: skip
-    lost = run("zoo.evaluate", f"preset={directory}", f"hydra.run.dir={directory}", code=2)
+    lost = run("zoo.evaluate", f"preset={directory}", "data=shapes",
+               f"hydra.run.dir={directory}", code=2)  # fmt: skip
     assert f"error: {directory} holds a training, whose manifest" in lost.stderr
     # The images of the first evaluation again: the same weights give the same numbers.
     again = json.loads((tmp_path / "e" / "metrics.json").read_text())
