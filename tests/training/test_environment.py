@@ -79,7 +79,7 @@ def test_what_may_change_a_number_is_told_from_what_does_not(monkeypatch):
     before["code"] = {**before["code"], "untracked": []}
     assert environment_changes(before, {**now, "accelerators": ["H200"]}) == [
         f"packages.keras: {before['packages']['keras']} → 9",
-        "settings.XLA_FLAGS: none → --xla_cpu_multi_thread_eigen=false",
         "code.untracked: none → ['zoo/head/own.py']",
+        "settings.XLA_FLAGS: none → --xla_cpu_multi_thread_eigen=false",
     ]
     assert environment_changes({k: before[k] for k in before if k != "settings"}, before) == []

@@ -130,8 +130,10 @@ def test_the_table_shows_lists_in_brackets(tmp_path, capsys):
 
 
 def test_the_file_of_the_table_is_utf8_on_every_platform(tmp_path):
-    (tmp_path / "0" / ".hydra").mkdir(parents=True)
-    (tmp_path / "0" / ".hydra" / "overrides.yaml").write_text("- data.root=Bögen\n", "utf-8")
+    for job, root in (("0", "Bögen"), ("1", "Kreise")):
+        (tmp_path / job / ".hydra").mkdir(parents=True)
+        lines = f"- data.root={root}\n"
+        (tmp_path / job / ".hydra" / "overrides.yaml").write_text(lines, "utf-8")
     script = (
         "import sys, pathlib; from zoo.training.sweep import Sweep; sweep = Sweep(); "
         "sweep.directory = pathlib.Path(sys.argv[1]); sweep.conclude()"
