@@ -89,17 +89,6 @@ def test_a_batch_that_lost_a_picture_is_filled_up(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("own", "asked", "threshold"), [(None, None, 0.25), (0.4, None, 0.4), (0.4, 0.6, 0.6)]
-)
-def test_detections_score_more_than_a_quarter_unless_somebody_says_otherwise(own, asked, threshold):
-    detector = Brightness()
-    if own is not None:
-        detector.score_threshold = own
-    list(detect(detector, pictures(0), score_threshold=asked))
-    assert detector.options == {"windowed": True, "score_threshold": threshold}
-
-
-@pytest.mark.parametrize(
     ("resize", "window"), [(None, [0, 0, 1, 1]), ("letterbox", [0, 0.25, 1, 0.75])]
 )
 def test_a_picture_is_resized_as_is_asked_for(resize, window):
