@@ -111,6 +111,15 @@ def test_the_predictors_that_were_asked_for_last_are_kept():
     assert len(detector._layers) == layers
 
 
+def test_a_predictor_can_be_saved(tiny, tmp_path):
+    images = np.random.default_rng(0).random((1, 64, 64, 3), "float32")
+    predictor = tiny.predictor()
+    predictor.save(tmp_path / "predictor.keras")
+    again = keras.saving.load_model(tmp_path / "predictor.keras").predict_on_batch(images)
+    for key, found in predictor.predict_on_batch(images).items():
+        np.testing.assert_array_equal(again[key], found)
+
+
 def test_threads_share_a_predictor():
     detector, found = zoo.build("yolov4_tiny", ["a"]), []
     threads = [Thread(target=lambda: found.append(detector.predictor())) for _ in range(4)]

@@ -24,6 +24,7 @@ OF_ITS_OWN = ("loss", "loss_weights", "metrics", "weighted_metrics")
 FLAGS = {"frozen": False, "thawed": True}
 
 
+@keras.saving.register_keras_serializable("zoo")
 class Network(keras.Model):
     """A `keras.Model` that has its weights still when a call of it fails or is stopped.
 

@@ -32,7 +32,7 @@ class DecodeAndSuppress(keras.layers.Layer):
     def __init__(
         self, head: Mapping[str, Any], num_classes: int, nms: Mapping[str, Any], **kwargs: Any
     ):
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.settings: dict[str, Any] = {
             "head": dict(head),
             "num_classes": num_classes,
