@@ -70,8 +70,10 @@ def test_ctrl_c_in_a_terminal_keeps_the_work_of_a_reproduction(tmp_path):
     run("zoo.train", *SHAPES, f"hydra.run.dir={original}")
     words = ["zoo.reproduce", f"run={original}", f"hydra.run.dir={again}"]
     process = subprocess.Popen(
-        command(*words), stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        command(*words), stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # Of tests in the background a shell has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     while not list(again.glob("seed-0/checkpoints/step-000000002-*")):
         time.sleep(0.05)
         assert process.poll() is None
