@@ -67,7 +67,11 @@ def test_a_constant_feature_in_half_precision_has_no_negative_variance(dtype):
     assert (keras.ops.convert_to_numpy(layer.moving_variance) >= 0).all()
 
 
-@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+#: JAX has float64 where its own variable says so only.
+DTYPES = ["bfloat16"] if keras.backend.backend() == "jax" else ["bfloat16", "float64"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_it_learns_in_the_type_that_a_layer_is_given(dtype):
     layer = ConvBN(2, 1, dtype=dtype)
     found = layer(np.ones((1, 2, 2, 2)), training=True)
