@@ -21,7 +21,6 @@ import os
 import statistics
 import sys
 
-from batch import batch_of
 from peers import Peer, serve, timed, turns
 
 #: Darknet (AVX, OpenMP), yolov4-tiny on a machine of this kind, images a second. From another run
@@ -39,6 +38,7 @@ SGEMM = (2048, 4096)
 
 def keras_steps(options):
     """The steps of one backend, that of KERAS_BACKEND, and their FLOPs."""
+    from batch import batch_of
     from step import loss_of
 
     from zoo.model_card.counting import count_flops
@@ -97,7 +97,9 @@ def ultralytics_steps(options):
 
 
 def matrix_products():
-    """Size → a product of two matrices of that size."""
+    """Size → a product of two matrices of that size, by the kernels made for this processor."""
+    # Before NumPy comes: with it machines keep OpenBLAS to the instructions of an older processor.
+    os.environ.pop("OPENBLAS_CORETYPE", None)
     import numpy as np
 
     rng = np.random.default_rng(0)
