@@ -1,5 +1,6 @@
 """What a training config may not say, asked before anything is written."""
 
+import keras
 import pytest
 from test_starting import QUICK, begin
 
@@ -42,6 +43,15 @@ def test_a_value_that_means_nothing_is_refused(monkeypatch, tmp_path, override, 
     with pytest.raises(ZooError, match=sentence):
         run.train(settings, tmp_path)
     assert not (tmp_path / "config.yaml").exists()
+
+
+def test_jax_has_float64_where_its_own_variable_says_so(monkeypatch):
+    settings = config.plain(config.compose("train", [*QUICK, "precision=float64"]))
+    monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
+    check_settings(settings)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ZooError, match=r"precision=float64: .* JAX_ENABLE_X64=true"):
+        check_settings(settings)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import keras
+
 from zoo.errors import ZooError, nearest
 from zoo.ranges import BELOW_ONE, PROBABILITY, SHARE, check_number, check_whole, is_in
 
@@ -22,7 +24,7 @@ WHOLE_OR_NULL = {
 SHARES = ("evaluation.score_threshold", "evaluation.iou_threshold")
 #: NumPy takes no greater seed.
 GREATEST_SEED = 2**32 - 1
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "float64")
 
 
 def check_settings(cfg: Mapping[str, Any]) -> None:
@@ -54,6 +56,11 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
         raise ZooError(
             f"no precision {cfg['precision']!r}; {nearest(cfg['precision'], PRECISIONS)}"
         )
+    if cfg["precision"] == "float64" and keras.backend.backend() == "jax":
+        import jax
+
+        if not jax.config.read("jax_enable_x64"):
+            raise ZooError("precision=float64: JAX has it where JAX_ENABLE_X64=true is set only")
     for name, callback in cfg["callbacks"].items():
         if not isinstance(callback, Mapping) or "_target_" not in callback:
             raise ZooError(
