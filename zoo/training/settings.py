@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import keras
-
 from zoo.errors import ZooError, nearest
 from zoo.ranges import BELOW_ONE, PROBABILITY, SHARE, check_number, check_whole, is_in
 
@@ -56,11 +54,8 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
         raise ZooError(
             f"no precision {cfg['precision']!r}; {nearest(cfg['precision'], PRECISIONS)}"
         )
-    if cfg["precision"] == "float64" and keras.backend.backend() == "jax":
-        import jax
-
-        if not jax.config.read("jax_enable_x64"):
-            raise ZooError("precision=float64: JAX has it where JAX_ENABLE_X64=true is set only")
+    if cfg["precision"] == "float64" and not _has_float64():
+        raise ZooError("precision=float64: JAX has it where JAX_ENABLE_X64=true is set only")
     for name, callback in cfg["callbacks"].items():
         if not isinstance(callback, Mapping) or "_target_" not in callback:
             raise ZooError(
@@ -78,3 +73,13 @@ def check_seed(key: str, value: Any) -> None:
     check_whole(key, value, least=0)
     if value > GREATEST_SEED:
         raise ZooError(f"{key}={value}: must be at most {GREATEST_SEED}")
+
+
+def _has_float64() -> bool:
+    import keras  # for this one question: commands ask for settings before they need a backend
+
+    if keras.backend.backend() != "jax":
+        return True
+    import jax
+
+    return bool(jax.config.read("jax_enable_x64"))
