@@ -71,6 +71,9 @@ def test_plugins_do_not_change_what_auto_is(tmp_path, monkeypatch):
     monkeypatch.setattr(config, "conf_directories", lambda: directories)
     assert presets.preset_of("yolov4_tiny") == "yolov4-tiny-coco"
     assert presets.preset_of("theirs") == "b"
+    (tmp_path / "mine.weights").write_bytes(b"weights")
+    warning = presets.not_clean(tmp_path / "mine.weights", presets.COCO_IDS)
+    assert warning.startswith("Perhaps not a clean score: nothing says what ")
     with pytest.raises(ZooError, match="weights=auto: c, d are of model 'two'; name one"):
         presets.preset_of("two")
 

@@ -5,6 +5,7 @@ Importing this package imports no backend; the functions below do when they need
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -90,12 +91,8 @@ def load(
         import_keras()
         from zoo.saved import load_saved
 
-        if compile:  # Keras finds what is imported
-            import zoo.training.schedules.updates  # noqa: F401
-
-            for kind in ("optimizer", "schedule"):
-                for name in parts(kind):
-                    KINDS[kind][name]
+        if compile:
+            _import_optimizers()
         return load_saved(path, compile=compile)
     from zoo.cards import load as load_preset
 
@@ -188,3 +185,13 @@ def heads() -> list[str]:
 def losses() -> list[str]:
     """Names of the losses."""
     return parts("loss")
+
+
+def _import_optimizers() -> None:
+    """Keras finds the class of an optimizer, or of a schedule, if its module is imported."""
+    import zoo.training.schedules.updates  # noqa: F401
+
+    for kind in ("optimizer", "schedule"):
+        for name in KINDS[kind].names():
+            with contextlib.suppress(ZooError):  # a plugin's that does not load is not this file's
+                KINDS[kind][name]

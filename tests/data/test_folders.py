@@ -8,8 +8,10 @@ from zoo.classifier import BackboneClassifier
 from zoo.data.lint import Lint
 from zoo.data.sources import open_source
 from zoo.data.sources.files import image_files
+from zoo.data.sources.folders import folders
 from zoo.errors import ZooError
 from zoo.evaluation.classification import accuracy
+from zoo.registry import DATASETS
 
 
 def write(root, name, height=20, width=30):
@@ -48,6 +50,15 @@ def test_what_is_beside_the_splits_holds_no_classes(root):
     (root / "val").rename(root / "valid")
     assert opened(root).class_names == ["ant", "cat"]
     assert opened(root, val="valid").class_names == ["ant", "bee", "cat"]
+
+
+def test_a_part_that_asks_for_them_is_told_the_names_of_all_splits(root):
+    def part(*, root, split, splits):
+        assert (split, splits) == ("valid", ["train", "valid", "test"])
+        return folders(root=root, split="train")
+
+    with DATASETS.temporarily("asks", part):
+        open_source({"name": "asks", "root": str(root), "val": "valid"}, "val")
 
 
 def test_a_missing_split_and_a_strange_class_are_named(root):

@@ -50,6 +50,13 @@ def test_what_is_decoded_for_a_mosaic_of_four(kind, decoded):
     assert found["images_per_cpu_second"] == pytest.approx(1e3 / spent)
 
 
+def test_a_data_set_need_not_say_what_the_loader_keeps():
+    cfg, source = composed("augment=none")
+    for key in ("max_boxes", "cache_mb"):
+        del cfg["data"][key]
+    assert data.staged(cfg, source, "streaming")["images"] == 8
+
+
 def test_a_source_in_a_row_with_itself():
     _, source = composed()
     row = Watched(source, repeats=3)

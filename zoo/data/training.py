@@ -20,6 +20,8 @@ from zoo.errors import ZooError, nearest
 from zoo.ops.levels import stride
 from zoo.ranges import check_whole
 
+#: Of decoded images, where the YAML of a data set does not say.
+CACHE_MB = 512
 #: Class of the rows that fill up a batch's ground truth.
 PADDING = -1
 #: Partners of a mix are among so many earlier images, which are likely to be in memory still.
@@ -72,7 +74,7 @@ class TrainingSamples:
         scales: Sequence[float] = (),
         stride: int = 32,
         unmixed_from: int | None = None,
-        cache_mb: float = 512,
+        cache_mb: float = CACHE_MB,
         seed: int = 0,
     ):
         check_whole("seed", seed, least=0)

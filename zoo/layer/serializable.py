@@ -1,6 +1,6 @@
 """Every layer that a `.keras` file may name: Keras finds those whose module is imported."""
 
-from zoo.layer import (
+from zoo.layer import (  # noqa: F401
     attention,
     blur,
     channels,
@@ -17,21 +17,3 @@ from zoo.layer import (
     weighted_sum,
     yolo_activation,
 )
-
-__all__ = [
-    "attention",
-    "blur",
-    "channels",
-    "connected",
-    "convolution",
-    "elementwise",
-    "first",
-    "implicit",
-    "mish",
-    "normalization",
-    "pooling",
-    "reorg",
-    "softmax",
-    "weighted_sum",
-    "yolo_activation",
-]

@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo.data.loader import THREADS, training_batches
 from zoo.data.sample import Source
-from zoo.data.training import RECENT, TrainingSamples, network_input, stacked
+from zoo.data.training import CACHE_MB, RECENT, TrainingSamples, network_input, stacked
 from zoo.errors import ZooError
 from zoo.speed.stages import BATCH, REST, Watched, watched_samples
 from zoo.speed.timing import Stopwatch, milliseconds
@@ -98,7 +98,7 @@ def prepared(
     first = _first(size) * size
     again = -(-(first + 2 * count) // len(source)) + 1
     watched = Watched(source, watch, repeats=1 if kind == "RAM" else again)
-    cache_mb = {"RAM": ALL, "streaming": cfg["data"]["cache_mb"], "uncached": 0}[kind]
+    cache_mb = {"RAM": ALL, "streaming": _cache_mb(cfg), "uncached": 0}[kind]
     samples = watched_samples(cfg, watched, watch, cache_mb=cache_mb)
     if kind == "RAM":
         for position in range(first, first + count):
@@ -138,7 +138,7 @@ def _timed_step(cfg: Mapping[str, Any], source: Source) -> dict[str, float]:
 
     detector = detector_for({**cfg, "weights": None}, source)
     compile_detector(detector, cfg, total_steps=1000, devices=Devices())
-    samples = watched_samples(cfg, source, None, cache_mb=cfg["data"]["cache_mb"])
+    samples = watched_samples(cfg, source, None, cache_mb=_cache_mb(cfg))
     size, _, _ = network_input(cfg)
     made = [samples(position) for position in range(cfg["batch_size"])]
     x, y = stacked(made)
@@ -180,4 +180,8 @@ def _fits(cfg: Mapping[str, Any], source: Source) -> bool:
     samples = watched_samples(cfg, source, None, cache_mb=0)
     sizes = (source.size(index) for index in range(len(source)))
     pixels = sum(h * w / samples.reduction((h, w)) ** 2 for h, w in sizes)
-    return 3 * pixels <= cfg["data"]["cache_mb"] * 2**20
+    return 3 * pixels <= _cache_mb(cfg) * 2**20
+
+
+def _cache_mb(cfg: Mapping[str, Any]) -> float:
+    return cfg["data"].get("cache_mb", CACHE_MB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ def open_source(data: Mapping[str, Any], split: str) -> Source:
 
     Args:
         data: plain config as in `conf/data`; `train`, `val` and `test` say what the data set calls
-            its splits, `max_boxes` and `cache_mb` are the loader's and not looked at.
+            its splits, of which a part with a keyword `splits` is given all; `max_boxes` and
+            `cache_mb` are the loader's and not looked at.
         split: `"train"`, `"val"` or `"test"`.
 
     Raises:
@@ -38,9 +40,10 @@ def open_source(data: Mapping[str, Any], split: str) -> Source:
     cfg = {key: value for key, value in data.items() if key not in (*SPLITS, *LOADER_KEYS)}
     try:
         called = {role: data.get(role) or role for role in SPLITS}
-        if cfg.get("name") == "folders":  # any folder beside them could be one
-            cfg.setdefault("splits", list(called.values()))
-        source = building.build("dataset", cfg, split=called[split])
+        context: dict[str, Any] = {"split": called[split]}
+        if "name" in cfg and "splits" in inspect.signature(DATASETS[cfg["name"]]).parameters:
+            context["splits"] = list(called.values())
+        source = building.build("dataset", cfg, **context)
         if DATASETS.origin(cfg["name"]) != "zoo":  # ours check their labels as they read them
             from zoo.data.contract import check_source
 

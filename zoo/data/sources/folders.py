@@ -27,8 +27,8 @@ def folders(
     Args:
         root: the folder that holds the splits.
         split: name of a folder in it, e.g. `"train"`.
-        splits: names of other splits, besides `"train"`, `"val"` and `"test"`: what else is there,
-            as `runs`, holds no classes.
+        splits: names of all splits, besides `"train"`, `"val"` and `"test"`: what else is there, as
+            `runs`, holds no classes.
         class_names: the classes in their order; by default the names of the folders in all splits,
             sorted.
         on_error: `"error"` or `"skip"`.
