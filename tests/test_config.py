@@ -72,6 +72,16 @@ def test_the_config_prints_without_loading_a_backend():
             "no key 'model.backbone.activtion' in train; did you mean activation?",
             id="a key of another model",
         ),
+        pytest.param(
+            "loss.box=mse",
+            "no key 'loss.box' in train; did you mean model.loss.box?",
+            id="a key without what it lies in",
+        ),
+        pytest.param(
+            "backbone=darknet53",
+            "no key 'backbone' in train; did you mean model.backbone?",
+            id="a part without its model",
+        ),
         pytest.param("model=5", "a choice like model=… or data=… is a name", id="no name"),
     ],
 )

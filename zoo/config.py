@@ -245,7 +245,11 @@ def explain(error: Exception, name: str, overrides: list[str]) -> ZooError:
             below = ", ".join(f"{key}.{one}=…" for one in deeper)
             return ZooError(f"{key} of {name} is no choice of a file; it has {below}")
         hint = nearest(last, known)
-        if parent and hint.startswith("there are"):
+        above = parent or key  # what lies elsewhere, if it is not here
+        whole = _whole_keys(name, above, overrides) if not parent or not known else []
+        if whole and hint.startswith("there are"):
+            hint = f"did you mean {' or '.join(one + key.removeprefix(above) for one in whole)}?"
+        elif parent and hint.startswith("there are"):
             hint += f"; one that the YAML leaves out is given as +{key}=…"
         return ZooError(f"no key {key!r} in {name}; {hint}")
     cause = f" ({error.__cause__})" if isinstance(error.__cause__, OmegaConfBaseException) else ""
@@ -254,11 +258,29 @@ def explain(error: Exception, name: str, overrides: list[str]) -> ZooError:
 
 def known_keys(name: str, parent: str, overrides: Iterable[str] = ()) -> list[str]:
     """The keys below `parent` in the config `name`, with the overrides that choose its files."""
+    cfg = _with_choices(name, overrides)
+    node = OmegaConf.select(cfg, parent) if parent else cfg
+    return [str(key) for key in node] if isinstance(node, DictConfig) else []
+
+
+def _with_choices(name: str, overrides: Iterable[str]) -> DictConfig:
+    """The config `name` with those overrides that choose files, if they are right."""
     chosen = [text for text in overrides if re.match(r"[+~]{0,2}[\w/@-]+=", text)]
     with _composer():
         try:
-            cfg = hydra_compose(name, overrides=chosen)
+            return hydra_compose(name, overrides=chosen)
         except (HydraException, OmegaConfBaseException):  # one of them has a mistake of its own
-            cfg = hydra_compose(name)
-    node = OmegaConf.select(cfg, parent) if parent else cfg
-    return [str(key) for key in node] if isinstance(node, DictConfig) else []
+            return hydra_compose(name)
+
+
+def _whole_keys(name: str, key: str, overrides: Iterable[str]) -> list[str]:
+    """The keys of a config that end in `key` as a whole: for `loss` it is `model.loss`."""
+
+    def keys(node: Any, above: str = "") -> Iterator[str]:
+        if isinstance(node, dict):
+            for one, below in node.items():
+                yield f"{above}{one}"
+                yield from keys(below, f"{above}{one}.")
+
+    cfg = OmegaConf.to_container(_with_choices(name, overrides))
+    return [one for one in keys(cfg) if one.endswith(f".{key}")]
