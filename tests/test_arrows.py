@@ -34,7 +34,7 @@ LEVELS = [
     {"ops"},
     {"layer"},
     {"backbone", "neck", "head", "loss", "nms"},
-    {"data", "format"},
+    {"data", "format", "video"},
     TOGETHER,
     {"evaluation", "report"},
     {"training", "verification", "deployment"},
@@ -75,6 +75,7 @@ NO_BACKEND = {
     "exported",
     "runs",
     "runtimes",
+    "video",
 }
 FILES = [file for file in sorted(ROOT.rglob("*.py")) if file != ROOT / "__init__.py"]
 

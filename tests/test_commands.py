@@ -16,6 +16,7 @@ import zoo
 from zoo.classifier import BackboneClassifier
 from zoo.model_card.evidence import SCHEMA
 from zoo.training.manifest import check_against
+from zoo.video import Frame, Video, Writer
 
 SMALL = ["data=shapes", "data.images=16", "data.held_out=4", "image_size=64", "batch_size=4",
          "evaluation.max_candidates=256"]  # fmt: skip
@@ -148,6 +149,24 @@ def test_a_picture_that_is_none_is_an_error_if_it_is_the_only_one(trained, tmp_p
                f"hydra.run.dir={tmp_path / 'run'}", code=2)  # fmt: skip
     assert f"error: {tmp_path}/a.png is no image that can be decoded" in done.stderr
     assert "warning" not in done.stderr
+
+
+def test_a_video_is_drawn_and_listed_frame_by_frame(trained, tmp_path):
+    with Writer(tmp_path / "a.mp4", 10.0) as writer:
+        for number in range(5):
+            writer.write(Frame(np.full((60, 80, 3), 40 * number, np.uint8), number / 10))
+    keys = [f"preset={trained[0]}", f"source={tmp_path}/a.mp4", "score_threshold=0", "batch_size=2"]
+    done = run("zoo.detect", *keys, f"hydra.run.dir={tmp_path / 'run'}")
+    assert f"{tmp_path}/a.mp4: 5 frames; " in done.stdout
+    assert "warning" not in done.stderr
+    lines = (tmp_path / "run" / "detections.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [(one["frame"], one["seconds"]) for one in records] == [(n, n / 10) for n in range(5)]
+    assert set(records[0]["detections"][0]) == {"xyxy", "score", "class_id", "class_name"}
+    drawn = list(Video(tmp_path / "run" / "detections.mp4"))
+    assert [frame.image.shape for frame in drawn] == [(60, 80, 3)] * 5
+    run("zoo.detect", *keys, "frames=3", f"hydra.run.dir={tmp_path / 'few'}")
+    assert len((tmp_path / "few" / "detections.jsonl").read_text().splitlines()) == 3
 
 
 def test_a_classifier_of_a_backbone_is_neither_converted_nor_verified(tmp_path):

@@ -2,39 +2,13 @@
 
 import numpy as np
 import pytest
+from brightness import Brightness
 
 from zoo import inference
 from zoo.errors import ZooError
 from zoo.inference import ahead, detect
 
 GREYS = [0, 51, 102, 153, 204]
-
-
-class Brightness:
-    """A detector of one box in each picture, over all of it, that scores its brightness."""
-
-    class_names = ("a",)
-    image_size = (32, 32)
-    resize = "stretch"
-
-    def __init__(self):
-        self.shapes = []
-
-    def predictor(self, **options):
-        self.options = options
-        return self
-
-    def predict_on_batch(self, inputs):
-        images, windows = inputs
-        self.shapes.append((images.shape, windows.shape))
-        self.window = windows[0].tolist()
-        number = len(images)
-        return {
-            "boxes": np.tile(np.array([0, 0, 1, 1], "float32"), (number, 1, 1)),
-            "scores": images.mean(axis=(1, 2, 3))[:, None],
-            "classes": np.zeros((number, 1), int),
-            "count": np.ones(number, int),
-        }
 
 
 def pictures(*greys):

@@ -1,12 +1,15 @@
-"""`python -m zoo.detect`: annotated pictures and detections.json from a file, folder or pattern."""
+"""`python -m zoo.detect`: what is found in pictures or a video, drawn and as JSON."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
+from collections import Counter, deque
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
@@ -14,25 +17,33 @@ from zoo.command import command
 from zoo.config import plain
 from zoo.data.image import SUFFIXES
 from zoo.errors import ZooError
+from zoo.ranges import check_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zoo.video import Video
 
 
 @command("detect")
 def main(cfg: DictConfig) -> None:
-    """Detect, draw, and list what was found; pictures that cannot be read come last."""
+    """Detect, draw, and list what was found."""
     from hydra.core.hydra_config import HydraConfig
-    from rich.progress import track
 
     import zoo
-    from zoo.data.image import read_image
-    from zoo.evaluation.pictures import draw, write_picture
-    from zoo.inference import detect, pictures
+    from zoo.inference import pictures
+    from zoo.video import Video, is_video
 
     settings = plain(cfg)
     directory = Path(HydraConfig.get().runtime.output_dir)
     source, preset = settings.pop("source"), settings.pop("preset")
     runtime, precision = settings.pop("runtime"), settings.pop("precision")
+    frames = settings.pop("frames")
+    if frames is not None:
+        check_whole("frames", frames, least=1)
     _say_passed_over(source)
-    found = pictures(source)
+    # What is not there is said before the model is loaded.
+    found = Video(source) if is_video(source) else pictures(source)
     if runtime == "keras" and precision != "float32":
         raise ZooError(
             f"precision={precision} is of an exported model, not of runtime=keras; add runtime=auto"
@@ -41,26 +52,89 @@ def main(cfg: DictConfig) -> None:
         from zoo.runtimes import exported
 
         preset = exported(preset, runtime=runtime, precision=precision, **settings)
+    detector = _light(zoo.load(preset))
+    if isinstance(found, Video):
+        _video(detector, found, directory, frames, settings)
+    else:
+        _pictures(detector, source, len(found), directory, settings)
+
+
+def _pictures(
+    detector: Any, source: Any, number: int, directory: Path, settings: dict[str, Any]
+) -> None:
+    """A drawn picture of each, and detections.json; those that cannot be read come last."""
+    from rich.progress import track
+
+    from zoo.data.image import read_image
+    from zoo.evaluation.pictures import draw, write_picture
+    from zoo.inference import detect
+
     # One bad picture of many does not cost the others; alone it is an error.
     unread: list[ZooError] = []
-    unreadable = unread.append if len(found) > 1 else None
-    results = detect(_light(zoo.load(preset)), source, unreadable=unreadable, **settings)
+    unreadable = unread.append if number > 1 else None
+    results = detect(detector, source, unreadable=unreadable, **settings)
     records = []
-    for number, (name, detections) in enumerate(
-        track(results, "detecting", total=len(found), transient=True)
+    for index, (name, detections) in enumerate(
+        track(results, "detecting", total=number, transient=True)
     ):
         drawn = draw(read_image(Path(name)), detections)
         # Files of one name from several folders must not overwrite each other.
-        picture = directory / f"{number:04d}-{_short(Path(name).stem)}.png"
+        picture = directory / f"{index:04d}-{_short(Path(name).stem)}.png"
         write_picture(picture, drawn)
-        records.append(_record(name, detections))
+        records.append({"file": name, "detections": _rows(detections)})
         print(f"{name}: {_summary(detections)} → {picture}")
     (directory / "detections.json").write_text(json.dumps(records, indent=1) + "\n")
     print(f"run directory: {directory}")
     for error in unread:
         print(f"warning: {error}", file=sys.stderr)
     if unread:
-        raise ZooError(f"{len(unread)} of {len(found)} pictures could not be read, see above")
+        raise ZooError(f"{len(unread)} of {number} pictures could not be read, see above")
+
+
+def _video(
+    detector: Any, video: Video, directory: Path, most: int | None, settings: dict[str, Any]
+) -> None:
+    """detections.mp4, and detections.jsonl with a line a frame; Ctrl-C ends what has no end."""
+    from rich.progress import track
+
+    from zoo.evaluation.pictures import draw
+    from zoo.inference import detect
+    from zoo.video import Frame, Writer
+
+    waiting: deque[Frame] = deque()  # those whose detections have not come
+
+    def images() -> Iterator[np.ndarray]:
+        for frame in itertools.islice(video, most):
+            waiting.append(frame)
+            yield frame.image
+
+    number, with_class = 0, Counter[str]()
+    results = detect(detector, images(), read_ahead=not video.live, **settings)
+    total = min(filter(None, (video.count, most)), default=None)
+    try:
+        with (
+            open(directory / "detections.jsonl", "w") as lines,
+            Writer(directory / "detections.mp4", video.fps) as drawn,
+        ):
+            for _, detections in track(results, "detecting", total=total, transient=True):
+                frame = waiting.popleft()
+                drawn.write(Frame(draw(frame.image, detections), frame.seconds))
+                found = _rows(detections)
+                record = {"frame": number, "seconds": round(frame.seconds, 3), "detections": found}
+                lines.write(json.dumps(record) + "\n")
+                lines.flush()  # who looks at a camera's does so before its end
+                with_class.update({one["class_name"] for one in found})
+                number += 1
+            if total is not None and number < total:
+                print(
+                    f"warning: {video.name} ends after {number} of {total} frames", file=sys.stderr
+                )
+    except KeyboardInterrupt:
+        if not (video.live and number):
+            raise
+    common = ", ".join(f"{name} in {frames}" for name, frames in with_class.most_common(5))
+    print(f"{video.name}: {number} frames; {common or 'nothing found'}")
+    print(f"run directory: {directory}")
 
 
 def _say_passed_over(source: Any) -> None:
@@ -97,7 +171,7 @@ def _light(detector: Any) -> Any:
     return fold(detector) if isinstance(detector, Detector) else detector
 
 
-def _record(name: str, detections: Any) -> dict[str, Any]:
+def _rows(detections: Any) -> list[dict[str, Any]]:
     rows = zip(
         detections.xyxy.tolist(),
         detections.confidence.tolist(),
@@ -106,7 +180,7 @@ def _record(name: str, detections: Any) -> dict[str, Any]:
         strict=True,
     )
     keys = ("xyxy", "score", "class_id", "class_name")
-    return {"file": name, "detections": [dict(zip(keys, row, strict=True)) for row in rows]}
+    return [dict(zip(keys, row, strict=True)) for row in rows]
 
 
 def _summary(detections: Any) -> str:

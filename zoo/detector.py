@@ -21,7 +21,6 @@ from zoo.ops.levels import stride
 from zoo.ops.replicas import whole_batch
 from zoo.prediction import DecodeAndSuppress, check_decoding
 from zoo.registry import BACKBONES, HEADS, LOSSES, NECKS, NMS
-from zoo.signature import check_keywords
 
 if TYPE_CHECKING:
     import supervision
@@ -220,7 +219,7 @@ class Detector(Trainable):
 
         Args:
             source: a file, a folder, a glob pattern, an RGB uint8 array (height, width, 3), or a
-                list of these.
+                list of these; a video, of which every frame is a picture.
             **options: those of `zoo.inference.detect`: `score_threshold`, `iou_threshold`,
                 `resize`, `interpolation`, `batch_size`, `image_size`.
 
@@ -231,10 +230,9 @@ class Detector(Trainable):
         Raises:
             ZooError: there is no such picture or option, or it cannot be decoded.
         """
-        from zoo.inference import detect
+        from zoo.inference import detect_all
 
-        check_keywords("detect", detect, options)
-        return [detections for _, detections in detect(self, source, **options)]
+        return detect_all(self, source, options)
 
     # === Serialisation ===
 

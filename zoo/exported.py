@@ -12,7 +12,6 @@ import numpy as np
 from zoo.errors import ZooError
 from zoo.format.contract import Run
 from zoo.registry import FORMATS
-from zoo.signature import check_keywords
 
 if TYPE_CHECKING:
     import supervision
@@ -97,10 +96,9 @@ class ExportedDetector:
 
     def detect(self, source: Any, **options: Any) -> list[supervision.Detections]:
         """As `zoo.detector.Detector.detect`."""
-        from zoo.inference import detect
+        from zoo.inference import detect_all
 
-        check_keywords("detect", detect, options)
-        return [detections for _, detections in detect(self, source, **options)]
+        return detect_all(self, source, options)
 
 
 class Predictor:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import glob
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +18,8 @@ from zoo.data.image import SUFFIXES, read_for
 from zoo.detections import detections
 from zoo.errors import ZooError
 from zoo.ranges import SHARE, check_number, check_whole
+from zoo.signature import check_keywords
+from zoo.video import Video, is_video
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+#: Name and file, or RGB uint8 array.
+Picture = tuple[str, Path | np.ndarray]
 #: Batches that are read and resized while the model runs.
 AHEAD = 2
 
@@ -40,13 +45,15 @@ def detect(
     interpolation: str = "linear",
     image_size: Any = None,
     batch_size: int | None = None,
+    read_ahead: bool = True,
     unreadable: Callable[[ZooError], Any] | None = None,
 ) -> Iterator[tuple[str, sv.Detections]]:
     """Find objects in pictures, in order; the next ones are read while the model runs.
 
     Args:
         detector: the model.
-        source: a file, a folder, a glob pattern, an RGB uint8 array, or a list of these.
+        source: a file, a folder, a glob pattern, an RGB uint8 array, or a list of these; what
+            `zoo.video.is_video` knows, all frames of it; or an iterator of RGB uint8 arrays.
         score_threshold: detections score more than this, in [0, 1]; by default the model's,
             0.25 in ours.
         iou_threshold: overlap that suppresses, in [0, 1]; by default the model's.
@@ -54,11 +61,14 @@ def detect(
         interpolation: `"linear"` (OpenCV) or `"darknet"` (corner-aligned, for exact parity).
         image_size: side or (height, width) of the network input; by default the model's.
         batch_size: pictures in one forward pass, at least 1; by default 1, or an exported model's.
+        read_ahead: whether pictures are read while the model runs. Those of an iterator over a
+            camera would be old when their turn comes; of a `zoo.video.Video` that is known.
         unreadable: called, by the thread that reads, with the error of a picture that cannot be
             read, which is then left out; by default the error is raised.
 
     Yields:
-        The picture's name and its detections: xyxy in pixels of the original, not clipped to it.
+        The picture's name, of a frame its number, and its detections: xyxy in pixels of the
+        original, not clipped to it.
 
     Raises:
         ZooError: there is no such picture, it cannot be read, or an option is out of its range.
@@ -74,12 +84,14 @@ def detect(
     size = detector.check_size(image_size) if image_size is not None else detector.image_size
     mode = resize or detector.resize
     check_resize(mode, interpolation)
-    found = pictures(source)
-    chunks = [found[start : start + batch_size] for start in range(0, len(found), batch_size)]
+    if is_video(source):
+        source = Video(source)
+    if isinstance(source, Video):
+        read_ahead = read_ahead and not source.live
+        source = (frame.image for frame in source)
+    found = frames(source) if isinstance(source, Iterator) else pictures(source)
 
-    def prepare(
-        chunk: list[tuple[str, Path | np.ndarray]],
-    ) -> list[tuple[str, np.ndarray, Geometry]]:
+    def prepare(chunk: list[Picture]) -> list[tuple[str, np.ndarray, Geometry]]:
         inputs = []
         for name, picture in chunk:
             try:
@@ -90,8 +102,10 @@ def detect(
                 unreadable(error)
         return inputs
 
-    rows = batch_size if fixed is None and len(chunks) > 1 else 1
-    for inputs in ahead(prepare, chunks):
+    alone = isinstance(found, list) and len(found) <= batch_size
+    rows = batch_size if fixed is None and not alone else 1
+    chunks = batched(found, batch_size)
+    for inputs in ahead(prepare, chunks) if read_ahead else map(prepare, chunks):
         if not inputs:  # none could be read
             continue
         names, images, placed = zip(*inputs, strict=True)
@@ -103,6 +117,23 @@ def detect(
             yield name, to_detections(outputs, index, geometry.original, detector.class_names)
 
 
+def detect_all(detector: Detector | ExportedDetector, source: Any, options: dict[str, Any]) -> Any:
+    """The detections of `detect`, a list.
+
+    Raises:
+        ZooError: as `detect`; an option is unknown, or the source has no end.
+    """
+    check_keywords("detect", detect, options)
+    if is_video(source):
+        source = Video(source)
+        if source.live:
+            raise ZooError(
+                f"{source.name} has no end; zoo.inference.detect(detector, source) gives what is "
+                "found as it comes"
+            )
+    return [found for _, found in detect(detector, source, **options)]
+
+
 def filled(batch: np.ndarray, rows: int) -> np.ndarray:
     """A batch, the last one, filled up with its last row, so that one graph serves all batches."""
     if len(batch) >= rows:
@@ -110,23 +141,33 @@ def filled(batch: np.ndarray, rows: int) -> np.ndarray:
     return np.concatenate([batch, np.repeat(batch[-1:], rows - len(batch), axis=0)])
 
 
-def ahead(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Items in lists of `size`, of which the last may be shorter."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """`map(function, items)`, in order, a few items ahead of who asks, in a thread.
 
     What `function` raises is raised where its result would have come.
     """
-    if len(items) < 2:  # nothing to overlap
-        yield from map(function, items)
+    iterator = iter(items)
+    first = list(islice(iterator, 2))
+    if len(first) < 2:  # nothing to overlap
+        yield from map(function, first)
         return
     pool = ThreadPoolExecutor(1, "zoo-read-ahead")
-    waiting: deque[Future[Result]] = deque()
+    # The items are taken in the thread, too: those of a video are decoded when they are asked for.
+    results = map(function, chain(first, iterator))
+    waiting: deque[Future[Any]] = deque()
+    over = object()
     try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        waiting.extend(pool.submit(next, results, over) for _ in range(AHEAD + 1))
+        while (result := waiting.popleft().result()) is not over:
+            yield result
+            waiting.append(pool.submit(next, results, over))
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -174,6 +215,17 @@ def to_detections(
     )
 
 
+def frames(images: Iterator[np.ndarray]) -> Iterator[Picture]:
+    """Arrays as `pictures`, named by their number, from 0 on.
+
+    Raises:
+        ZooError: one is not RGB uint8.
+    """
+    for number, image in enumerate(images):
+        ((_, picture),) = pictures(image)
+        yield f"frame {number}", picture
+
+
 def _remedy(array: np.ndarray) -> str:
     """What makes an RGB uint8 picture of an array, where that is known, as the tail of an error."""
     if 0 in array.shape:
@@ -187,7 +239,7 @@ def _remedy(array: np.ndarray) -> str:
     return "; of RGBA image[..., :3]" if array.shape[-1:] == (4,) else ""
 
 
-def pictures(source: Any) -> list[tuple[str, Path | np.ndarray]]:
+def pictures(source: Any) -> list[Picture]:
     """The pictures that `source` names, sorted within a folder or a pattern, each with a name.
 
     Raises:
@@ -206,7 +258,7 @@ def pictures(source: Any) -> list[tuple[str, Path | np.ndarray]]:
     if not isinstance(source, str | os.PathLike):
         raise ZooError(
             f"source is a {type(source).__name__}; give a file, a folder, a glob pattern, an RGB "
-            "uint8 array, as np.asarray(image), or a list of these"
+            "uint8 array, as np.asarray(image), a list or an iterator of these, or a video"
         )
     path = Path(source)
     try:
@@ -220,4 +272,6 @@ def pictures(source: Any) -> list[tuple[str, Path | np.ndarray]]:
         raise ZooError(f"source {str(source)!r}: {error.strerror or error}") from error
     if not files:
         raise ZooError(f"source {str(source)!r}: no picture there ({', '.join(SUFFIXES)})")
+    if film := next(filter(is_video, files), None):
+        raise ZooError(f"{film} is a video; give it alone, as source")
     return [(str(file), file) for file in files]
