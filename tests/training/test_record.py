@@ -2,6 +2,7 @@
 
 import hashlib
 
+import keras
 import pytest
 from manifests import manifest
 
@@ -18,7 +19,7 @@ DIRTY = {**CLEAN, "dirty": True, "patch_sha256": hashlib.sha256(PATCH).hexdigest
 @pytest.fixture
 def resumed(tmp_path, monkeypatch):
     """Function that lets a run, begun with clean code, go on with this code and patch."""
-    facts = manifest()
+    facts = manifest(backend=keras.backend.backend())
     facts["environment"]["code"] = CLEAN
     write_manifest(facts, tmp_path)
     monkeypatch.setattr(record, "accelerators", list)

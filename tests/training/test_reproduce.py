@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import pytest
 from manifests import manifest
 
@@ -54,9 +55,8 @@ def test_other_initial_weights_of_one_seed_are_said():
 
 def test_a_run_that_was_made_before_in_another_environment_is_said(tmp_path, monkeypatch):
     assert finished_before(tmp_path) == []
-    facts = manifest(status="finished", backend="tensorflow", resumed=[
-        {"time": "t", "step": 8, "changed": ["code.commit: a → b"]},
-    ])  # fmt: skip
+    resumed = [{"time": "t", "step": 8, "changed": ["code.commit: a → b"]}]
+    facts = manifest(status="finished", backend=keras.backend.backend(), resumed=resumed)
     write_manifest(facts, tmp_path)
     monkeypatch.setattr(environment, "environment", lambda: {**facts["environment"], "python": "4"})
     (line,) = finished_before(tmp_path)
