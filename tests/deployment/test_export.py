@@ -155,6 +155,29 @@ def test_another_size_letterboxed_in_batches(name, wide, dog):
     np.testing.assert_array_equal(three[0].xyxy, three[2].xyxy)
 
 
+#: In a process of its own: an engine that two call at once may end it.
+THREADS = """
+import sys, numpy as np, zoo
+from concurrent.futures import ThreadPoolExecutor
+detector = zoo.load(sys.argv[1])
+sources = [np.zeros((50, 70, 3), "uint8"), sys.argv[2]] * 8
+with ThreadPoolExecutor(4) as threads:
+    numbers = list(threads.map(lambda source: len(detector.detect(source)[0]), sources))
+print(set(numbers[::2]), set(numbers[1::2]))
+"""
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_threads_share_a_file(name, square, dog):
+    need(name)
+    file = square / f"{name}{SUFFIX[name]}"
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS, str(file), str(dog)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.strip()) == (0, "{0} {3}"), done.stderr
+
+
 def test_a_file_says_what_it_is(square):
     need("onnx")
     detector = zoo.load(square / "onnx.onnx")

@@ -55,7 +55,7 @@ class Format(Protocol):
         """Whether a path looks like a model of this format."""
 
     def open(self, path: Path) -> tuple[Metadata, Run]:
-        """The metadata, and named arrays → named arrays."""
+        """The metadata, and named arrays → named arrays, which threads may call at once."""
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,9 +70,11 @@ class LiteRT:
         litert = need("ai_edge_litert.interpreter", "litert")
         interpreter = litert.Interpreter(str(path), num_threads=os.cpu_count())
         runner = interpreter.get_signature_runner()
+        lock = threading.Lock()  # its tensors are those of one call
 
         def run(inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-            return runner(**inputs)
+            with lock:
+                return runner(**inputs)
 
         return metadata, run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,11 @@ class OpenVINO:
         hint = "bf16" if metadata["precision"] == "bfloat16" else "f32"
         settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
         request = core.compile_model(model, "CPU", settings).create_infer_request()
+        lock = threading.Lock()  # a request is one call's at a time
 
         def run(inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-            found = request.infer(dict(inputs), share_inputs=True)
+            with lock:
+                found = request.infer(dict(inputs), share_inputs=True)
             return {output.get_any_name(): values for output, values in found.items()}
 
         return metadata, run
