@@ -435,6 +435,32 @@ def test_half_precision_halves_the_weights_of_openvino(precision, halved, tmp_pa
     assert saved == [halved]
 
 
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        (["Tensorrt", "CUDA", "CPU"], ["CUDA", "CPU"]),
+        (["CoreML", "CPU"], ["CPU"]),
+    ],
+)
+def test_onnx_runs_on_cuda_or_the_cpu(there, taken, monkeypatch):
+    from zoo.format import onnx
+
+    class Session:
+        def __init__(self, path, providers):
+            given.extend(providers)
+
+        def get_modelmeta(self):
+            return SimpleNamespace(custom_metadata_map={})
+
+    given = []
+    whole = [f"{name}ExecutionProvider" for name in there]
+    engine = SimpleNamespace(InferenceSession=Session, get_available_providers=lambda: whole)
+    monkeypatch.setattr(onnx, "need", lambda *_: engine)
+    with pytest.raises(ZooError, match="was not exported by zoo"):
+        onnx.Onnx().open(Path("m.onnx"))
+    assert given == [f"{name}ExecutionProvider" for name in taken]
+
+
 @pytest.mark.parametrize("size", [64.5, 64, np.int64(64), (64, 64, 64), "32", (32, 33), None])
 def test_another_size_than_the_files_is_one_sentence(size):
     metadata = {

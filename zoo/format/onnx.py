@@ -13,6 +13,8 @@ import numpy as np
 from zoo.format.contract import Metadata, Run, foreign, need, read_metadata
 
 OPSET = 18
+#: What runs a file, the first that is there. TensorRT would compile an engine for minutes first.
+PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
 
 class Onnx:
@@ -38,7 +40,9 @@ class Onnx:
     def open(self, path: Path) -> tuple[Metadata, Run]:
         """As `zoo.format.contract.Format`."""
         runtime = need("onnxruntime", "onnx")
-        session = runtime.InferenceSession(str(path), providers=runtime.get_available_providers())
+        there = runtime.get_available_providers()
+        providers = [provider for provider in PROVIDERS if provider in there]
+        session = runtime.InferenceSession(str(path), providers=providers)
         properties = session.get_modelmeta().custom_metadata_map
         if "zoo" not in properties:
             raise foreign(path)
