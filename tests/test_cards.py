@@ -3,12 +3,14 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from zoo import config
+import zoo
+from zoo import config, runtimes, verify
 from zoo.errors import ZooError
 
 presets = importlib.import_module("zoo.cards")  # `zoo.presets` itself is a function
@@ -185,6 +187,27 @@ def test_what_nothing_is_known_of_is_perhaps_not_clean(weights, tmp_path):
         warning = presets.not_clean(preset, presets.COCO_IDS)
         assert f"Perhaps not a clean score: nothing says what {tmp_path / weights}" in warning
         assert ("from which" in warning) == (preset == tmp_path / "run")
+
+
+def test_a_name_comes_before_a_folder_that_is_called_so(tmp_path, monkeypatch):
+    """In each place where a text says which model is meant."""
+    name = "yolov4-tiny-coco"
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "best.keras").write_bytes(b"a run")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(presets, "load", lambda name: f"preset {name}")
+    monkeypatch.setattr("zoo.saved.load_saved", lambda path, compile: f"run {path}")
+    assert zoo.load(name) == f"preset {name}"
+    assert zoo.load(f"./{name}") == zoo.load(Path(name)) == f"run {name}"
+    monkeypatch.setattr("zoo.runtimes.weights_file", lambda card: None)
+    sha256 = presets.card(name)["weights"]["sha256"]
+    assert runtimes._weights(name) == (name, sha256)
+    assert runtimes._weights(f"./{name}")[0] == f"{name}/best.keras"
+    assert presets.not_clean(name, presets.COCO_IDS).startswith("Not a clean score: ")
+    assert presets.not_clean(f"./{name}", presets.COCO_IDS).startswith("Perhaps not a clean")
+    asked = {"preset": name, "weights": "a.weights", "class_names": None}
+    monkeypatch.setattr(presets, "loaded", lambda card, file: card["weights"]["sha256"])
+    assert verify._model(asked, tmp_path) == (sha256, Path("a.weights"))
 
 
 def test_weights_of_an_unknown_format(monkeypatch):

@@ -48,8 +48,9 @@ def load(
     """A trained detector.
 
     Args:
-        source: the name of a preset (`zoo.presets()` lists them), a run directory, a `.keras` file,
-            a Darknet `.cfg`, or an exported `.onnx`, `.tflite`, `.xml` of OpenVINO or SavedModel.
+        source: the name of a preset (`zoo.presets()` lists them; `./NAME` is a path), a run
+            directory, a `.keras` file, a Darknet `.cfg`, or an exported `.onnx`, `.tflite`, `.xml`
+            of OpenVINO or SavedModel.
         weights: of a `.cfg`: its `.weights`, or a `.conv.N` file, which fills the first layers and
             leaves the others fresh; by default all are fresh.
         class_names: of a `.cfg`: a list, a file with one name a line, or the name of a list in
@@ -72,8 +73,13 @@ def load(
     from zoo.format.contract import format_of
 
     path = Path(source)
-    exported = format_of(path)
-    saved = not exported and (path.is_dir() or path.suffix == ".keras")
+    preset = None
+    if not (path.suffix and path.is_file()):  # who detects with an exported file imports no Hydra
+        from zoo.cards import preset_called
+
+        preset = preset_called(source)
+    exported = None if preset else format_of(path)
+    saved = not (preset or exported) and (path.is_dir() or path.suffix == ".keras")
     if compile and not saved:
         raise ZooError(f"compile=True goes with a run or a .keras file; {source} has no optimizer")
     if path.suffix == ".cfg":
@@ -96,7 +102,7 @@ def load(
         return load_saved(path, compile=compile)
     from zoo.cards import load as load_preset
 
-    if str(source) not in presets():
+    if preset is None:
         if path.exists():
             raise ZooError(
                 f"{path} is of no known format; load takes .keras, .cfg or an exported file: "

@@ -37,6 +37,14 @@ def names() -> list[str]:
     return config.options("card")
 
 
+def preset_called(source: Any) -> str | None:
+    """The preset that a text names; None for what names a path.
+
+    A name comes before a path: a folder that is called so is `./NAME`, or a `pathlib.Path`.
+    """
+    return source if isinstance(source, str) and source in names() else None
+
+
 def card(name: str) -> dict[str, Any]:
     """What is known about a preset.
 
@@ -130,7 +138,7 @@ def not_clean(
         seen.add(weights)
         through = "" if weights == str(preset) else f" (from which {preset} was trained)"
         path = Path(weights)
-        if (name := _published(path)) is not None:
+        if (name := _published(weights)) is not None:
             trained = card(name)["trained_on"]
             if not trained["overlap"]:
                 return None
@@ -148,14 +156,14 @@ def not_clean(
     return None
 
 
-def _published(weights: Path) -> str | None:
+def _published(weights: str) -> str | None:
     """The preset that is called so, or whose file this is, whatever it is called."""
-    if str(weights) in names():
-        return str(weights)
-    for name in names() if weights.is_file() else ():
+    if (preset := preset_called(weights)) is not None:
+        return preset
+    for name in names() if Path(weights).is_file() else ():
         with contextlib.suppress(ZooError):  # a plugin's card with holes says nothing of a file
             known = {key: card(name)["weights"][key] for key in ("filename", "size", "sha256")}
-            if not File(**known).mismatch(weights):
+            if not File(**known).mismatch(Path(weights)):
                 return name
     return None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from zoo.cards import card, names, weights_file
+from zoo.cards import card, preset_called, weights_file
 from zoo.download import alone, cache_directory
 from zoo.errors import ZooError, nearest
 from zoo.files import file_sha256
@@ -47,7 +47,7 @@ def exported(preset: str, *, runtime: str, precision: str = "float32", **options
         ZooError: there is no such runtime, it is not installed, the export fails; the precision
             needs pictures that nobody has named, or is asked of a file that has its own.
     """
-    if (own := format_of(Path(preset))) is not None:
+    if preset_called(preset) is None and (own := format_of(Path(preset))) is not None:
         if runtime not in ("auto", own):
             raise ZooError(f"{preset} runs on {own}, not on runtime={runtime}; leave that out")
         if precision != "float32":
@@ -90,7 +90,7 @@ def _engine(runtime: str) -> str:
 
 def _weights(preset: str) -> tuple[str, str]:
     """What to export, and the hash of its weights."""
-    if preset in names():
+    if preset_called(preset) is not None:
         weights_file(card(preset))
         return preset, card(preset)["weights"]["sha256"]
     path = checkpoint(Path(preset))

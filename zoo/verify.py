@@ -50,12 +50,12 @@ def _model(settings: dict[str, Any], directory: Path) -> tuple[Any, Path]:
             raise ZooError("weights=… is missing: the .weights file of the cfg, or a preset=…")
         names = settings["class_names"]
         return zoo.load(settings["cfg"], weights=weights, class_names=names), Path(weights)
-    refuse_exported("preset", preset, "layers to compare")
     from zoo.darknet.weights import save_weights
     from zoo.detector import Detector
     from zoo.verification.architecture import check_name
 
-    if Path(preset).exists():
+    if cards.preset_called(preset) is None:
+        refuse_exported("preset", preset, "layers to compare")
         detector, path = zoo.load(preset), directory / "model.weights"
         if not isinstance(detector, Detector):
             raise ZooError(
