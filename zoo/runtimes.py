@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import json
@@ -9,10 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-import zoo
+from zoo import config
 from zoo.cards import card, preset_called, weights_file
 from zoo.download import alone, cache_directory
 from zoo.errors import ZooError, nearest
@@ -34,8 +36,8 @@ INSIDE = ("image_size", "resize", "batch_size", "score_threshold", "iou_threshol
 def exported(preset: str, *, runtime: str, precision: str = "float32", **options: Any) -> Path:
     """The exported file of a model, made where the cache does not have it.
 
-    It is known by the hash of the weights and all that goes into it. Exporting runs in a process of
-    its own, so that this one imports no Keras, then as later.
+    It is known by the hash of the weights and all that goes into it, code included. Exporting runs
+    in a process of its own, so that this one imports no Keras, then as later.
 
     Args:
         preset: as in `zoo.load`; an exported file is its own engine.
@@ -64,7 +66,7 @@ def exported(preset: str, *, runtime: str, precision: str = "float32", **options
     settings = {key: options[key] for key in INSIDE if options.get(key) is not None}
     settings |= {"format": format, "precision": precision}
     source, digest = _weights(preset)
-    key = json.dumps([zoo.__version__, str(preset), digest, settings], sort_keys=True)
+    key = json.dumps([_code(), str(preset), digest, settings], sort_keys=True)
     folder = cache_directory() / "exports" / hashlib.sha256(key.encode()).hexdigest()[:16]
     file = folder / f"model{FORMATS[format]().suffix}"
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -86,6 +88,29 @@ def _engine(runtime: str) -> str:
         if all(importlib.util.find_spec(module) for module in modules):
             return format
     raise ZooError("runtime=auto: no engine is installed; pip install 'keras-yolo-zoo[openvino]'")
+
+
+@functools.cache  # once a process: it takes some 10 ms
+def _code() -> list[Any]:
+    """What makes a model of weights: the hash of our code and of all YAML, the plugins' versions.
+
+    All YAML, for what a preset's card comes to takes twenty times as long to compose.
+    """
+    digest = hashlib.sha256()
+    directories = config.conf_directories()
+    files = [*config.PACKAGE.rglob("*.py")]
+    files += [file for directory in directories.values() for file in directory.rglob("*.yaml")]
+    for file in sorted(files):
+        digest.update(f"{file.name}\0".encode() + file.read_bytes())
+    return [digest.hexdigest(), _plugins()]
+
+
+def _plugins() -> list[tuple[str, str]]:
+    """Names and versions of the distributions that have entry points of ours."""
+    points = entry_points()
+    groups = [group for group in points.groups if group.startswith("zoo.")]
+    dists = [point.dist for group in groups for point in points.select(group=group)]
+    return sorted({(dist.name, dist.version) for dist in dists if dist})
 
 
 def _weights(preset: str) -> tuple[str, str]:

@@ -262,6 +262,46 @@ def test_paths_may_have_characters_of_hydras_grammar(tmp_path, monkeypatch):
     assert Path(given["hydra.run.dir"]).parent.parent == folder / "exports"
 
 
+def test_what_other_code_or_yaml_made_is_made_anew(tmp_path, monkeypatch):
+    (tmp_path / "head.py").write_text("anchors")
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "yolov4.yaml").write_text("neck: pan")
+    (tmp_path / "m.keras").write_bytes(b"weights")
+    monkeypatch.setattr(runtimes.config, "PACKAGE", tmp_path)
+    monkeypatch.setattr(runtimes.config, "conf_directories", lambda: {"a": tmp_path / "conf"})
+    monkeypatch.setattr(runtimes, "_plugins", lambda: versions)
+    monkeypatch.setattr(runtimes, "_code", runtimes._code.__wrapped__)
+    monkeypatch.setattr(runtimes, "_export", lambda source, file, settings: None)
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path))
+    versions = [("zoo-acme", "1.0")]
+
+    def file():
+        return runtimes.exported(str(tmp_path / "m.keras"), runtime="onnx")
+
+    files = [file(), file()]
+    (tmp_path / "head.py").write_text("other anchors")
+    files.append(file())
+    (tmp_path / "conf" / "yolov4.yaml").write_text("neck: fpn")
+    files.append(file())
+    versions[0] = ("zoo-acme", "1.1")
+    files.append(file())
+    assert [files.index(one) for one in files] == [0, 0, 2, 3, 4]
+
+
+def test_the_plugins_whose_versions_count_are_those_with_entry_points_of_ours(monkeypatch):
+    of = {"zoo.nms": ["acme 1.0"], "zoo.conf": ["acme 1.0", "b 2"], "console_scripts": ["pip 3"]}
+
+    class Points:
+        groups = frozenset(of)
+
+        def select(self, group):
+            dists = [text.split() for text in of[group]]
+            return [SimpleNamespace(dist=SimpleNamespace(name=n, version=v)) for n, v in dists]
+
+    monkeypatch.setattr(runtimes, "entry_points", Points)
+    assert runtimes._plugins() == [("acme", "1.0"), ("b", "2")]
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "sentence"),
     [
