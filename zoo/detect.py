@@ -17,6 +17,7 @@ from zoo.command import command
 from zoo.config import plain
 from zoo.data.image import SUFFIXES
 from zoo.errors import ZooError
+from zoo.format.contract import refuse_cfg
 from zoo.ranges import check_whole
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def main(cfg: DictConfig) -> None:
     directory = Path(HydraConfig.get().runtime.output_dir)
     source, preset = settings.pop("source"), settings.pop("preset")
     runtime, precision = settings.pop("runtime"), settings.pop("precision")
+    refuse_cfg(preset)
     frames = settings.pop("frames")
     if frames is not None:
         check_whole("frames", frames, least=1)

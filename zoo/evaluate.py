@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from zoo.command import command
 from zoo.config import plain
+from zoo.format.contract import refuse_cfg
 
 
 @command("evaluate")
@@ -38,6 +39,7 @@ def main(cfg: DictConfig) -> float:
     settings = plain(cfg)
     hydra = HydraConfig.get()
     directory = Path(hydra.runtime.output_dir)
+    refuse_cfg(settings["preset"])
     refuse_training(directory)
     source = open_source(settings["data"], settings["split"])
     detector = zoo.load(settings["preset"])

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from zoo.command import command
 from zoo.config import plain
+from zoo.format.contract import check_precision, refuse_cfg
 
 
 @command("export")
@@ -18,9 +19,9 @@ def main(cfg: DictConfig) -> None:
 
     settings = plain(cfg)
     preset, output = settings.pop("preset"), settings.pop("output")
+    refuse_cfg(preset)
     given = {key: value for key, value in settings.items() if value is not None}
     from zoo.deployment.calibration import checked
-    from zoo.format.contract import check_precision
 
     check_precision(given["format"], given["precision"])
     checked(given["calibration"], given["precision"])

@@ -124,6 +124,19 @@ def refuse_exported(key: str, path: Any, purpose: str) -> None:
         )
 
 
+def refuse_cfg(preset: Any) -> None:
+    """Refuse a Darknet cfg where a trained model is asked for.
+
+    Raises:
+        ZooError: it is one; says how to bring its weights along.
+    """
+    if Path(preset).suffix == ".cfg":
+        raise ZooError(
+            f"preset={preset}: a .cfg alone has random weights; python -m zoo.convert cfg={preset} "
+            "weights=FILE output=my.keras, then preset=my.keras"
+        )
+
+
 def check_precision(name: str, precision: str) -> None:
     """Refuse a precision that a format does not have.
 

@@ -14,7 +14,7 @@ from zoo.deployment.fold import fold
 from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.exported import EVERYWHERE, ExportedDetector
-from zoo.format.contract import format_of
+from zoo.format.contract import format_of, refuse_cfg
 from zoo.runtimes import exported
 from zoo.speed.cold import cold_start
 from zoo.speed.timing import milliseconds, spread
@@ -35,12 +35,13 @@ def measure(cfg: Mapping[str, Any]) -> dict[str, Any]:
         import to the first detection of a fresh process, and its peak memory, MiB.
 
     Raises:
-        ZooError: there is no such model, or it does not detect.
+        ZooError: there is no such model, it does not detect, or it is a cfg without weights.
     """
     if cfg["preset"] is None:
         raise ZooError(
             "preset=… is missing: a preset, run directory, .keras file or exported model"
         )
+    refuse_cfg(cfg["preset"])
     rounds = cfg["rounds"]
     file, detector = opened(cfg, 1)
     fixed = None if format_of(Path(cfg["preset"])) is None else detector.batch_size
