@@ -50,12 +50,15 @@ def _model(settings: dict[str, Any], directory: Path) -> tuple[Any, Path]:
             raise ZooError("weights=… is missing: the .weights file of the cfg, or a preset=…")
         names = settings["class_names"]
         return zoo.load(settings["cfg"], weights=weights, class_names=names), Path(weights)
-    from zoo.darknet.weights import save_weights
-    from zoo.detector import Detector
-    from zoo.verification.architecture import check_name
-
-    if cards.preset_called(preset) is None:
+    named = cards.preset_called(preset) is not None
+    for key in ("class_names",) if named else ("weights", "class_names"):
+        if settings[key] is not None:
+            raise ZooError(f"{key}={settings[key]}: preset={preset} has its own; leave it out")
+    if not named:
         refuse_exported("preset", preset, "layers to compare")
+        from zoo.darknet.weights import save_weights
+        from zoo.detector import Detector
+
         detector, path = zoo.load(preset), directory / "model.weights"
         if not isinstance(detector, Detector):
             raise ZooError(
@@ -67,6 +70,8 @@ def _model(settings: dict[str, Any], directory: Path) -> tuple[Any, Path]:
         exact.set_weights(detector.get_weights())
         return exact, path
     card = cards.card(preset)
+    from zoo.verification.architecture import check_name
+
     check_name(preset, card["model"])
     path = Path(weights) if weights else cards.weights_file(card)
     return cards.loaded(card, path), path
