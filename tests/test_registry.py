@@ -29,6 +29,14 @@ def test_a_misspelt_name_gets_the_nearest():
         BACKBONES["darknt53"]
 
 
+@pytest.mark.parametrize("name", [["part"], {"part": 1}, 5, None])
+def test_a_name_that_is_no_text(registry, name):
+    with pytest.raises(ZooError, match=r"^no backbone .*; a name is a text, as cspdarknet"):
+        registry.build({"name": name}, 10)
+    assert name not in registry
+    assert registry.origin(name) == "registered at run time"
+
+
 def test_a_misspelt_key_gets_the_nearest(registry):
     with pytest.raises(ZooError, match=r"backbone 'part' takes no 'widht'; did you mean width\?"):
         registry.build({"name": "part", "widht": 3}, 10)

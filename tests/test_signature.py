@@ -20,6 +20,7 @@ def part(
     pair: tuple[float, str] = (1.0, ""),
     mode: Literal["a", "b"] = "a",
     more: Mapping[str, int] | None = None,
+    some: list = (),
     free=None,
 ): ...
 
@@ -65,6 +66,7 @@ def test_a_value_of_another_type_is_named(wrong, words):
         ({"sizes": "34"}, "a list, each a whole number"),
         ({"sizes": [3, "4"]}, "a list, each a whole number"),
         ({"pair": 1.0}, "a list"),
+        ({"some": 3}, "a list$"),
         ({"mode": "c"}, "'a' or 'b'"),
         ({"more": ["a"]}, "a mapping or null"),
     ],
@@ -77,6 +79,7 @@ def test_types_are_said_in_words(wrong, words):
 
 def test_values_that_fit_pass():
     check(width=3, rate=2, name="n", on=True, sizes=[1, 2], pair=[1, "s"], mode="b", more={})
+    check(some=[1, "s"])
     check(rate=None, more=None, sizes=(), free=object(), width=np.int64(3))
 
 

@@ -47,9 +47,9 @@ class Registry:
         """All names of this kind, sorted; imports no part."""
         return sorted({*self._listed, *self._registered})
 
-    def origin(self, name: str) -> str:
+    def origin(self, name: Any) -> str:
         """The distribution that provides `name`, or those that both do."""
-        if name not in self._listed:
+        if not isinstance(name, str) or name not in self._listed:
             return "registered at run time"
         return " and ".join(owner for _, owner in self._listed[name])
 
@@ -58,7 +58,9 @@ class Registry:
         owner = f" of {self.origin(name)}" if name in self._listed else ""
         return f"{self.kind} {name!r}{owner.removesuffix(' of zoo')}"
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: Any) -> bool:
+        if not isinstance(name, str):  # a list has no hash
+            return False
         return name in self._registered or name in self._listed
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
@@ -68,6 +70,8 @@ class Registry:
             ZooError: there is no such part (the nearest name is suggested), two distributions
                 provide it, or that of a third party does not load.
         """
+        if not isinstance(name, str):
+            raise ZooError(f"no {self.kind} {name!r}; a name is a text, as {self.names()[0]}")
         if name in self._registered:
             return self._registered[name]
         if name not in self._listed:

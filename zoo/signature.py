@@ -102,7 +102,7 @@ def _fits(value: Any, annotation: Any) -> bool:
     if origin in (str, bool, NoneType):
         return isinstance(value, origin)
     if origin in (list, tuple, Sequence, Collection):
-        item = arms[0] if origin is not tuple or arms[1:] == (...,) else Any
+        item = arms[0] if arms and (origin is not tuple or arms[1:] == (...,)) else Any
         return isinstance(value, list | tuple) and all(_fits(one, item) for one in value)
     if origin in (dict, Mapping):
         return isinstance(value, Mapping)

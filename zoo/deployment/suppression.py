@@ -114,7 +114,7 @@ def suppress(boxes: Any, scores: Known | Factors, cfg: Mapping[str, Any]) -> dic
 
 def _settings(cfg: Mapping[str, Any]) -> dict[str, Any]:
     name = cfg["name"]
-    if name not in GREEDY:
+    if str(name) not in GREEDY:  # of a list, too
         kinds = " or ".join(f"+name={kind}" for kind in GREEDY)
         raise ZooError(
             f"an exported model has no nms {name!r}; export it with {kinds}, or with "
