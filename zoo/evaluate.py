@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from zoo.command import command
 from zoo.config import plain
 from zoo.format.contract import refuse_cfg
+from zoo.signature import check_call
 
 
 @command("evaluate")
@@ -41,6 +42,8 @@ def main(cfg: DictConfig) -> float:
     directory = Path(hydra.runtime.output_dir)
     refuse_cfg(settings["preset"])
     refuse_training(directory)
+    keys = settings["evaluation"]
+    check_call("evaluation", evaluate, (None, None), keys, {"progress": True, "between": None})
     source = open_source(settings["data"], settings["split"])
     detector = zoo.load(settings["preset"])
     title = f"{settings['preset']} on {len(source)} images"

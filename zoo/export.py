@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from zoo.command import command
 from zoo.config import plain
 from zoo.format.contract import check_precision, refuse_cfg
+from zoo.signature import check_call
 
 
 @command("export")
@@ -29,6 +30,7 @@ def main(cfg: DictConfig) -> None:
     import zoo
     from zoo.deployment.exporting import export
 
+    check_call("zoo.export", export, (None, None), given, {"preset": preset})
     detector = zoo.load(preset)
     directory = Path(HydraConfig.get().runtime.output_dir)
     target = Path(output) if output else directory / detector.name
