@@ -9,7 +9,7 @@ import pytest
 
 from zoo import files
 from zoo.errors import ZooError
-from zoo.files import exporting
+from zoo.files import exporting, exporting_into
 from zoo.training import journal
 
 
@@ -83,6 +83,56 @@ def test_what_fails_leaves_the_file_that_was(tmp_path):
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
         ("a.weights", b"before")
     ]
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("step", ["write", "fsync"])
+def test_a_full_disk_leaves_the_file_that_was_and_is_a_sentence(tmp_path, monkeypatch, step):
+    path = tmp_path / "a.weights"
+    path.write_bytes(b"before")
+    if step == "fsync":
+        monkeypatch.setattr(files.os, "fsync", full)
+    with (
+        pytest.raises(ZooError, match=r"a\.weights cannot be written: No space left on device$"),
+        exporting(path) as file,
+    ):
+        file.write(b"half")
+        if step == "write":
+            full()
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
+        ("a.weights", b"before")
+    ]
+
+
+def tree(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_text() for path in files}
+
+
+def test_what_is_written_into_a_folder_beside_takes_its_place_whole(tmp_path):
+    """A graph with weights beside it; then a directory, in which others have a file."""
+    (tmp_path / "m.bin").write_text("before")
+    with (
+        pytest.raises(ZooError, match=r"m\.xml cannot be written: No space"),
+        exporting_into(tmp_path / "m.xml") as written,
+    ):
+        written.write_text("half")
+        full()
+    assert tree(tmp_path) == {"m.bin": "before"}
+    with exporting_into(tmp_path / "m.xml") as written:
+        written.write_text("graph")
+        written.with_suffix(".bin").write_text("weights")
+    assert tree(tmp_path) == {"m.bin": "weights", "m.xml": "graph"}
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "photo.jpg").write_text("mine")
+    with exporting_into(tmp_path / "saved") as written:
+        (written / "variables").mkdir(parents=True)
+        (written / "variables" / "index").write_text("1")
+    assert tree(tmp_path / "saved") == {"photo.jpg": "mine", "variables/index": "1"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.bin", "m.xml", "saved"]
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -60,15 +61,42 @@ def exporting(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         # With the rights that the umask leaves, which nobody can read without changing it.
         descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
-        raise ZooError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise _unwritten(path, error) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
-        os.replace(written, path)
-    except BaseException:
+        commit(written, path)
+    except BaseException as error:
         with contextlib.suppress(OSError):
             written.unlink()
+        if isinstance(error, OSError):
+            raise _unwritten(path, error) from error
         raise
+
+
+@contextlib.contextmanager
+def exporting_into(path: Path) -> Iterator[Path]:
+    """As `exporting`, but a path in an empty folder beside, to write a file or a directory to.
+
+    Files beside it, as weights beside a graph, come along under their own names.
+
+    Raises:
+        ZooError: something cannot be written; what was there is as it was.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            yield Path(folder) / path.name
+            for written in sorted(file for file in Path(folder).rglob("*") if file.is_file()):
+                target = path.parent / written.relative_to(folder)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                commit(written, target)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+
+
+def _unwritten(path: Path, error: OSError) -> ZooError:
+    return ZooError(f"{path} cannot be written: {error.strerror or error}")
 
 
 def write_text(path: Path, text: str) -> None:

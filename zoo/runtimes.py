@@ -129,7 +129,6 @@ def _export(source: str, file: Path, settings: dict[str, Any]) -> None:
     def quoted(path: Path | str) -> str:  # a path may have characters of Hydra's grammar
         return QuotedString(str(path), Quote.single).with_quotes()
 
-    file.parent.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent.parent) as folder:
         made = Path(folder) / "made"
         given = [f"{key}={json.dumps(value)}" for key, value in settings.items()]

@@ -475,6 +475,29 @@ def test_half_precision_halves_the_weights_of_openvino(precision, halved, tmp_pa
     assert saved == [halved]
 
 
+def test_an_export_that_fails_leaves_the_file_that_was(tmp_path, monkeypatch):
+    from zoo.deployment import exporting
+
+    class Full:
+        suffix = ".acme"
+        precisions = ("float32",)
+
+        def write(self, function, path, *, metadata, precision):
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+    for step in ("check_backend", "fold", "trace"):  # which need TensorFlow
+        monkeypatch.setattr(exporting, step, lambda *_, **__: None)
+    detector = zoo.build("yolov4_tiny", ["a"], ["+model.backbone.stem=4"])
+    (tmp_path / "m.acme").write_bytes(b"whole")
+    with (
+        FORMATS.temporarily("acme", Full),
+        pytest.raises(ZooError, match=r"m\.acme cannot be written: No space left on device$"),
+    ):
+        exporting.export(detector, tmp_path / "m", format="acme")
+    assert [(f.name, f.read_bytes()) for f in tmp_path.iterdir()] == [("m.acme", b"whole")]
+
+
 @pytest.mark.parametrize(
     ("there", "taken"),
     [

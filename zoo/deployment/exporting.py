@@ -13,6 +13,7 @@ from zoo.deployment.fold import fold
 from zoo.deployment.graph import check_backend, trace
 from zoo.detector import Detector
 from zoo.errors import ZooError, nearest
+from zoo.files import exporting_into
 from zoo.format.contract import check_precision
 from zoo.ranges import check_whole
 from zoo.registry import FORMATS, NMS
@@ -54,7 +55,7 @@ def export(
 
     Raises:
         ZooError: the format, its engine, the precision, the way to resize, a size or a picture
-            does not exist, or a limit lets nothing through.
+            does not exist, a limit lets nothing through, or the file cannot be written.
     """
     check_precision(format, precision)
     chosen = checked(calibration, precision)
@@ -83,14 +84,10 @@ def export(
         windowed=mode == "letterbox",
         nms=nms,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = describe(detector, size, batch_size, mode, precision, nms)
-    metadata["preset"] = preset
-    if inputs is None:
-        part.write(function, path, metadata=metadata, precision=precision)
-    else:
-        metadata["calibration"] = inputs.facts()
-        part.write(function, path, metadata=metadata, precision=precision, calibration=inputs)
+    metadata = describe(detector, size, batch_size, mode, precision, nms, preset, inputs)
+    calibrated = {"calibration": inputs} if inputs else {}
+    with exporting_into(path) as written:
+        part.write(function, written, metadata=metadata, precision=precision, **calibrated)
     return path
 
 
@@ -101,6 +98,8 @@ def describe(
     resize: str,
     precision: str,
     nms: dict[str, Any] | None,
+    preset: str | None,
+    inputs: Calibration | None,
 ) -> dict[str, Any]:
     """What a user of the file must know, in the file: enough to run it without this package."""
     return {
@@ -115,4 +114,6 @@ def describe(
         "images": "float32 (batch, height, width, 3) in [0, 1], RGB",
         "window": "float32 (batch, 4): x1, y1, x2, y2 of the image in the input, in [0, 1]",
         "boxes": "x1, y1, x2, y2 relative to the image, in [0, 1]; rows from count on are 0",
+        "preset": preset,
+        **({"calibration": inputs.facts()} if inputs else {}),
     }
