@@ -30,7 +30,7 @@ def main(cfg: DictConfig) -> None:
             f"write evaluations=[{settings['evaluations']}]"
         )
     check_whole("latency", settings["latency"], least=0)
-    evaluations = [Path(path) for path in settings["evaluations"]]
+    evaluations = [Path(str(path)) for path in settings["evaluations"]]
     latencies = _timed(preset, settings["latency"], directory) if settings["latency"] else []
     card = facts(preset, evaluations=_evidence(preset, evaluations, directory), latencies=latencies)
     (directory / f"{preset}.json").write_text(json.dumps(card, indent=2) + "\n")

@@ -107,7 +107,7 @@ def test_a_training_step_has_the_precision_of_the_config(precision, monkeypatch)
 
 def test_too_few_images_are_refused():
     cfg, source = composed("count=3")
-    with pytest.raises(ZooError, match="count is at least batch_size=4"):
+    with pytest.raises(ZooError, match="count=3: must be at least batch_size=4"):
         data.measure(cfg, source)
 
 

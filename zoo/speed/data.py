@@ -14,6 +14,7 @@ from zoo.data.loader import THREADS, training_batches
 from zoo.data.sample import Source
 from zoo.data.training import CACHE_MB, RECENT, TrainingSamples, network_input, stacked
 from zoo.errors import ZooError
+from zoo.ranges import check_whole
 from zoo.speed.stages import BATCH, REST, Watched, watched_samples
 from zoo.speed.timing import Stopwatch, milliseconds
 
@@ -39,10 +40,11 @@ def measure(cfg: Mapping[str, Any], source: Source) -> dict[str, Any]:
     Raises:
         ZooError: something in the config does not fit.
     """
-    if cfg["count"] < cfg["batch_size"] or cfg["rounds"] < 1:
+    for key in ("count", "batch_size", "rounds"):
+        check_whole(key, cfg[key], least=1)
+    if cfg["count"] < cfg["batch_size"]:
         raise ZooError(
-            f"count={cfg['count']} rounds={cfg['rounds']}: count is at least batch_size="
-            f"{cfg['batch_size']} images, rounds at least 1"
+            f"count={cfg['count']}: must be at least batch_size={cfg['batch_size']} images"
         )
     pipeline = {kind: staged(cfg, source, kind) for kind in KINDS}
     threads = sorted({1, cfg["threads"] or THREADS})

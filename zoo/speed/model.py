@@ -15,6 +15,7 @@ from zoo.detector import Detector
 from zoo.errors import ZooError
 from zoo.exported import EVERYWHERE, ExportedDetector
 from zoo.format.contract import format_of, refuse_cfg
+from zoo.ranges import check_whole
 from zoo.runtimes import exported
 from zoo.speed.cold import cold_start
 from zoo.speed.timing import milliseconds, spread
@@ -35,14 +36,20 @@ def measure(cfg: Mapping[str, Any]) -> dict[str, Any]:
         import to the first detection of a fresh process, and its peak memory, MiB.
 
     Raises:
-        ZooError: there is no such model, it does not detect, or it is a cfg without weights.
+        ZooError: there is no such model, it does not detect, it is a cfg without weights, or a
+            number does not fit.
     """
     if cfg["preset"] is None:
         raise ZooError(
             "preset=… is missing: a preset, run directory, .keras file or exported model"
         )
     refuse_cfg(cfg["preset"])
-    rounds = cfg["rounds"]
+    rounds, sizes = cfg["rounds"], cfg["batch_sizes"]
+    check_whole("rounds", rounds, least=1)
+    if not isinstance(sizes, list):
+        raise ZooError(f"batch_sizes={sizes}: must be a list; write batch_sizes=[{sizes}]")
+    for size in sizes:
+        check_whole("batch_sizes", size, least=1)
     file, detector = opened(cfg, 1)
     fixed = None if format_of(Path(cfg["preset"])) is None else detector.batch_size
     picture = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
@@ -57,7 +64,7 @@ def measure(cfg: Mapping[str, Any]) -> dict[str, Any]:
             str(number): _images_per_second(
                 detector if file == cfg["preset"] else opened(cfg, number)[1], number, rounds
             )
-            for number in ([fixed] if fixed else cfg["batch_sizes"])
+            for number in ([fixed] if fixed else sizes)
         },
         "cold_start": cold_start(file),
         "image_size": list(detector.image_size),
