@@ -204,6 +204,21 @@ def test_names(tmp_path):
         names("coc", 80)
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["a", "a"], "^class_names: several classes are called 'a'; rename all but one"),
+        (["a", " "], "^class_names: class 1 is called ' '; give it a name"),
+        (["a", 3], "^class_names: class 1 is called 3; give it a name, in quotes"),
+        (5, "^class_names '5' is no file of names, nor a list"),
+    ],
+)
+def test_listed_names_are_different_texts(given, sentence):
+    with pytest.raises(ZooError, match=sentence):
+        names(given, 2)
+    assert names(np.array(["a", "b"]), 2) == ["a", "b"]
+
+
 def test_weights_and_names_go_with_a_cfg_only():
     with pytest.raises(ZooError, match=r"go with a .cfg; 'yolov4-tiny-coco' has its own"):
         zoo.load("yolov4-tiny-coco", weights="a.weights")

@@ -17,7 +17,7 @@ from zoo.darknet.graph import FIXED
 from zoo.darknet.plan import Layer, Plan, plan
 from zoo.darknet.sections.heads import anchors_of, mask_of
 from zoo.darknet.weights import initialise
-from zoo.data.lint import names_of_lines
+from zoo.data.lint import checked_names, names_of_lines
 from zoo.detector import Detector
 from zoo.errors import ZooError
 
@@ -64,14 +64,16 @@ def names(given: Sequence[str] | str | os.PathLike[str] | None, count: int) -> l
     """Class names from what `load_cfg` takes.
 
     Raises:
-        ZooError: there are not `count` of them, or the file cannot be read.
+        ZooError: there are not `count` of them, two are the same, one is empty or no text, or the
+            file cannot be read.
     """
     if given is None:
         return [str(number) for number in range(count)]
-    if isinstance(given, str | os.PathLike):
-        found, where = _names_of(str(given)), f"class_names {str(given)!r}"
+    if isinstance(given, Iterable) and not isinstance(given, str):
+        listed = [str(name) if isinstance(name, str) else name for name in given]  # NumPy's
+        found, where = checked_names(listed, "class_names"), "class_names"
     else:
-        found, where = [str(name) for name in given], "class_names"
+        found, where = _names_of(str(given)), f"class_names {str(given)!r}"
     if len(found) != count:
         raise ZooError(f"{where}: {len(found)} names, the cfg has {count} classes")
     return found
