@@ -3,6 +3,7 @@ import pytest
 
 import zoo
 from zoo import building
+from zoo.darknet.weights import load_weights, save_weights
 from zoo.errors import ZooError
 
 
@@ -104,6 +105,16 @@ def test_a_file_of_no_known_format_is_not_taken_for_a_preset(tmp_path):
         zoo.load(str(tmp_path / "b.acme"))
     with pytest.raises(ZooError, match=r"no preset 'yolo4'; did you mean yolov4"):
         zoo.load("yolo4")
+
+
+def test_a_detector_with_weights_of_a_file_is_built_anew_by_its_config(tmp_path):
+    detector = zoo.build("yolov4_tiny", ["a"], ["+model.backbone.stem=4"])
+    save_weights(detector, tmp_path / "a.weights")
+    load_weights(detector, tmp_path / "a.weights")
+    assert "darknet_header" in detector.cfg
+    again = zoo.build(detector.cfg, detector.class_names)
+    assert again.count_params() == detector.count_params()
+    assert "darknet_header" not in again.cfg  # its weights are of no file
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,9 @@ def build(
     if isinstance(model, Mapping):
         if overrides:
             raise ZooError(f"overrides={overrides!r}: go with a name; change the config itself")
+        from zoo.darknet.weights import HEADER
+
+        model = {key: model[key] for key in model if key != HEADER}  # fresh weights are of no file
         for key in model:
             if key not in KEYS:
                 raise ZooError(f"a model has no key {key!r}; {nearest(key, KEYS)}")
