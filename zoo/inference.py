@@ -24,9 +24,6 @@ from zoo.video import Video, is_video
 if TYPE_CHECKING:
     import supervision as sv
 
-    from zoo.detector import Detector
-    from zoo.exported import ExportedDetector
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 #: Name and file, or RGB uint8 array.
@@ -36,7 +33,7 @@ AHEAD = 2
 
 
 def detect(
-    detector: Detector | ExportedDetector,
+    detector: Any,
     source: Any,
     *,
     score_threshold: float | None = None,
@@ -51,7 +48,7 @@ def detect(
     """Find objects in pictures, in order; the next ones are read while the model runs.
 
     Args:
-        detector: the model.
+        detector: a `zoo.detector.Detector`, or a `zoo.exported.ExportedDetector`.
         source: a file, a folder, a glob pattern, an RGB uint8 array, or a list of these; what
             `zoo.video.is_video` knows, all frames of it; or an iterator of RGB uint8 arrays.
         score_threshold: detections score more than this, in [0, 1]; by default the model's,
@@ -117,7 +114,7 @@ def detect(
             yield name, to_detections(outputs, index, geometry.original, detector.class_names)
 
 
-def detect_all(detector: Detector | ExportedDetector, source: Any, options: dict[str, Any]) -> Any:
+def detect_all(detector: Any, source: Any, options: dict[str, Any]) -> Any:
     """The detections of `detect`, a list.
 
     Raises:
