@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from zoo.layer.pooling import with_sides
+
 #: By Darknet's `antialiasing`: the kernel and the padding on every side.
 KERNELS = {
     1: (np.outer([1, 2, 1], [1, 2, 1]) / 16, 1),
@@ -60,10 +62,10 @@ class Blur(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """Sides that are not known stay None."""
-        known = [side or 0 for side in input_shape[1:3]]
-        sides = blurred((*known, input_shape[3]), self.strides, self.kind or 1)[:2]
-        found = (s if side else None for s, side in zip(sides, input_shape[1:3], strict=True))
-        return (input_shape[0], *found, input_shape[3])
+        kind, channels = self.kind or 1, input_shape[3]
+        return with_sides(
+            input_shape, lambda sides: blurred((*sides, channels), self.strides, kind)[:2]
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Keyword arguments that make this layer again."""

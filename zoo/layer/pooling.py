@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -17,6 +17,13 @@ def pooled(
         (side + padding - size) // step + 1 for side, step in zip(sides, strides, strict=True)
     )
     return height, width
+
+
+def with_sides(shape: tuple, change: Callable[[list[int]], Sequence[int]]) -> tuple:
+    """(batch, height, width, channels) with other sides, where they are known, else None."""
+    sides = change([side or 0 for side in shape[1:3]])
+    known = (new if old else None for new, old in zip(sides, shape[1:3], strict=True))
+    return (shape[0], *known, shape[3])
 
 
 class _Pool(keras.layers.Layer):
@@ -44,10 +51,9 @@ class _Pool(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """Sides that are not known stay None."""
-        known = [side or 0 for side in input_shape[1:3]]
-        sides = pooled(known, self.size, self.strides, self.padding)
-        found = (s if side else None for s, side in zip(sides, input_shape[1:3], strict=True))
-        return (input_shape[0], *found, input_shape[3])
+        return with_sides(
+            input_shape, lambda sides: pooled(sides, self.size, self.strides, self.padding)
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Keyword arguments that make this layer again."""
