@@ -11,6 +11,8 @@ from typing import Any
 
 from keras import ops
 
+from zoo.ops.boxes import ratio
+
 #: Of d²/c² in Darknet [box.c:box_diou].
 EXPONENT = 0.6
 #: Whether a kept box suppresses another: (corners, corners, threshold) → bool.
@@ -23,7 +25,7 @@ def iou(a: Any, b: Any) -> Any:
     height = ops.minimum(a[3], b[3]) - ops.maximum(a[1], b[1])
     intersection = ops.maximum(width, 0.0) * ops.maximum(height, 0.0)
     union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - intersection
-    return _ratio(intersection, union)
+    return ratio(intersection, union)
 
 
 def distance(a: Any, b: Any) -> Any:
@@ -31,7 +33,7 @@ def distance(a: Any, b: Any) -> Any:
     x, y = a[0] + a[2] - b[0] - b[2], a[1] + a[3] - b[1] - b[3]
     width = ops.maximum(a[2], b[2]) - ops.minimum(a[0], b[0])
     height = ops.maximum(a[3], b[3]) - ops.minimum(a[1], b[1])
-    return _ratio((x * x + y * y) / 4, width * width + height * height)
+    return ratio((x * x + y * y) / 4, width * width + height * height)
 
 
 def by_iou(a: Any, b: Any, threshold: float) -> Any:
@@ -52,9 +54,3 @@ def by_distance_iou(beta: float) -> Suppresses:
         return excess > ops.exp(beta * ops.log(gap))
 
     return suppresses
-
-
-def _ratio(part: Any, whole: Any) -> Any:
-    """`part / whole`, 0 where that has no value."""
-    defined = ops.logical_and(whole > 0, ops.isfinite(whole))
-    return ops.where(defined, part / ops.where(defined, whole, 1.0), 0.0)

@@ -44,7 +44,7 @@ def iou(a: Any, b: Any) -> Any:
     0 where the union is empty, and where it is no number because a side overflowed.
     """
     intersection, union = _intersection_and_union(a, b)
-    return _ratio(intersection, union)
+    return ratio(intersection, union)
 
 
 def pairwise_iou(a: Any, b: Any) -> Any:
@@ -60,7 +60,7 @@ def giou(a: Any, b: Any) -> Any:
     intersection, union = _intersection_and_union(a, b)
     sides = _enclosing_sides(a, b)
     enclosing = sides[..., 0] * sides[..., 1]
-    return _ratio(intersection, union) - _ratio(enclosing - union, enclosing)
+    return ratio(intersection, union) - ratio(enclosing - union, enclosing)
 
 
 def diou(a: Any, b: Any) -> Any:
@@ -71,7 +71,7 @@ def diou(a: Any, b: Any) -> Any:
     """
     centres = (a[..., 0:2] + a[..., 2:4] - b[..., 0:2] - b[..., 2:4]) / 2
     diagonal = ops.sum(ops.square(_enclosing_sides(a, b)), axis=-1)
-    return iou(a, b) - _ratio(ops.sum(ops.square(centres), axis=-1), diagonal)
+    return iou(a, b) - ratio(ops.sum(ops.square(centres), axis=-1), diagonal)
 
 
 def _intersection_and_union(a: Any, b: Any) -> tuple[Any, Any]:
@@ -91,7 +91,7 @@ def _area(boxes: Any) -> Any:
     return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
 
 
-def _ratio(part: Any, whole: Any) -> Any:
+def ratio(part: Any, whole: Any) -> Any:
     """`part / whole`, 0 where that has no value."""
     defined = ops.logical_and(whole > 0, ops.isfinite(whole))
     return ops.where(defined, part / ops.where(defined, whole, 1.0), 0.0)
