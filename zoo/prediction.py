@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import keras
@@ -67,15 +68,15 @@ class DecodeAndSuppress(keras.layers.Layer):
         return {**super().get_config(), **self.settings}
 
 
-class _Suppress(keras.Operation):
-    """An NMS by itself, to be traced without data."""
+class _Traced(keras.Operation):
+    """What a function gives, to be traced without data."""
 
-    def __init__(self, cfg: Mapping[str, Any]):
+    def __init__(self, function: Callable[..., Any]):
         super().__init__()
-        self._cfg = cfg
+        self._function = function
 
-    def call(self, boxes: Any, scores: Any) -> Any:
-        return building.build("nms", self._cfg, boxes, scores)
+    def call(self, *inputs: Any) -> Any:
+        return self._function(*inputs)
 
 
 def _given_by(cfg: Mapping[str, Any], classes: int) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def _given_by(cfg: Mapping[str, Any], classes: int) -> dict[str, Any]:
     count = 22743  # boxes of yolov4 at 608²: an NMS that takes the best of so many finds them
     boxes, scores = keras.KerasTensor((1, count, 4)), keras.KerasTensor((1, count, classes))
     try:
-        given = _Suppress(cfg).compute_output_spec(boxes, scores)
+        given = _Traced(partial(building.build, "nms", cfg)).compute_output_spec(boxes, scores)
     except ZooError as error:
         raise error.__context__ or error from None  # as it was before Keras explained it
     shapes: Any = f"a {type(given).__name__}"
@@ -133,7 +134,7 @@ def check_decoding(head: Any, name: str, raw: Mapping[str, Any], num_classes: in
         raise ZooError(f"{title} gives a {type(head).__name__} without a method decode()")
     raw = {level: keras.KerasTensor(spec.shape, "float32") for level, spec in raw.items()}
     try:
-        given = _Decode(head).compute_output_spec(raw)
+        given = _Traced(head.decode).compute_output_spec(raw)
     except ZooError:
         raise
     except Exception as error:  # a stranger's part may raise anything
@@ -150,14 +151,3 @@ def check_decoding(head: Any, name: str, raw: Mapping[str, Any], num_classes: in
         f"{title}: its decode gives {shapes} for one image, not boxes float32 (1, n, 4) and "
         f"scores float32 (1, n, {num_classes})"
     )
-
-
-class _Decode(keras.Operation):
-    """The decoding of a head by itself, to be traced without data."""
-
-    def __init__(self, head: Any):
-        super().__init__()
-        self._head = head
-
-    def call(self, predictions: Any) -> Any:
-        return self._head.decode(predictions)
