@@ -84,9 +84,13 @@ def load(
         raise ZooError(f"compile=True goes with a run or a .keras file; {source} has no optimizer")
     if path.suffix == ".cfg":
         import_keras()
+        from zoo.cards import warn_of_another_head
         from zoo.darknet.importing import load_cfg
 
-        return load_cfg(path, weights, class_names)
+        model = load_cfg(path, weights, class_names)
+        if weights is not None:
+            warn_of_another_head(path, str(weights))
+        return model
     if weights is not None or class_names is not None:
         raise ZooError(f"weights and class_names go with a .cfg; {str(source)!r} has its own")
     if exported:

@@ -7,13 +7,14 @@ Imports no Keras until a model is loaded.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
-from zoo import config
+from zoo import building, config
 from zoo.data.sources import COCO_IDS
 from zoo.download import File, fetch
 from zoo.errors import ZooError, nearest
@@ -21,6 +22,7 @@ from zoo.errors import ZooError, nearest
 if TYPE_CHECKING:
     from zoo.detector import Detector
 
+log = logging.getLogger(__name__)
 #: What a card says, each of these once, and nothing else.
 FIELDS = {
     "description", "model", "class_names", "weights",
@@ -138,7 +140,7 @@ def not_clean(
         seen.add(weights)
         through = "" if weights == str(preset) else f" (from which {preset} was trained)"
         path = Path(weights)
-        if (name := _published(weights)) is not None:
+        if (name := published(weights)) is not None:
             trained = card(name)["trained_on"]
             if not trained["overlap"]:
                 return None
@@ -156,7 +158,31 @@ def not_clean(
     return None
 
 
-def _published(weights: str) -> str | None:
+def warn_of_another_head(cfg: Path, weights: str) -> None:
+    """Tell where a cfg decodes a preset's weights otherwise than they were trained.
+
+    As the later cfgs of yolov3-tiny do: the file fits, and its boxes have wrong sizes.
+    """
+    from zoo.darknet.cfg import read_cfg
+    from zoo.darknet.importing import decodings
+    from zoo.darknet.plan import plan
+
+    if (preset := published(weights)) is None:
+        return
+    trained = card(preset)
+    model = config.plain(config.compose(f"model/{trained['model']}"))["model"]["head"]
+    head = building.build("head", model, num_classes=len(class_names(trained)))
+    sections = [layer.section for layer in plan(read_cfg(cfg)).of_kind("yolo")]
+    for section, _, theirs, ours in decodings(sections, head):
+        for key in (key for key in theirs if theirs[key] != ours[key]):
+            message = (
+                f"{key} is {theirs[key]}, but {ours[key]} in {trained['model']}, the model of "
+                f"these weights ({preset}): boxes come out wrong; change it in the cfg"
+            )
+            log.warning("%s", section.error(message, key))
+
+
+def published(weights: str) -> str | None:
     """The preset that is called so, or whose file this is, whatever it is called."""
     if (preset := preset_called(weights)) is not None:
         return preset

@@ -31,9 +31,8 @@ def _model(settings: dict[str, Any]) -> Any:
     import zoo
 
     if settings["cfg"] is not None:
-        from zoo.darknet.importing import load_cfg
-
-        return load_cfg(settings["cfg"], settings["weights"], settings["class_names"])
+        names = settings["class_names"]
+        return zoo.load(settings["cfg"], weights=settings["weights"], class_names=names)
     for key in ("weights", "class_names"):
         if settings[key] is not None:
             raise ZooError(f"{key}= goes with cfg=; a preset has its own")

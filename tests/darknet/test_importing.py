@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.cards import warn_of_another_head
 from zoo.darknet.cfg import parse, read_cfg
 from zoo.darknet.importing import detector_config, names
 from zoo.darknet.plan import plan
@@ -245,6 +246,23 @@ def test_detections_of_the_official_cfg_equal_darknets(oracle_dir):
     assert scores == pytest.approx(
         {"dog": 0.835385, "truck": 0.779716, "bicycle": 0.604906, "car": 0.455563}, abs=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "warnings"),
+    [
+        pytest.param("yolov3-tiny", [
+            "yolov3-tiny.cfg, line 175, [yolo], layer 23: mask is [0, 1, 2], but [1, 2, 3] in "
+            "yolov3_tiny, the model of these weights (yolov3-tiny-coco): boxes come out wrong; "
+            "change it in the cfg"
+        ], id="the mask of later cfgs"),
+        pytest.param("yolov3-tiny-mask123", [], id="the mask of the training"),
+    ],
+)  # fmt: skip
+def test_official_weights_under_a_cfg_of_another_mask(name, warnings, oracle_dir, caplog):
+    weights = str(oracle_dir / "weights/yolov3-tiny.weights")
+    warn_of_another_head(oracle_dir / f"cfg/{name}.cfg", weights)
+    assert caplog.messages == warnings
 
 
 def test_a_detector_of_a_cfg_trains_and_saves(tmp_path):

@@ -102,11 +102,17 @@ def test_official_files(cfg, weights, oracle_dir, tmp_path):
 @pytest.mark.parametrize(
     "preset", ["yolov4-tiny-coco", pytest.param("yolov3-tiny-coco", marks=pytest.mark.slow)]
 )
-def test_presets_of_parts_and_their_keras_archives(preset, mirror, tmp_path):
+def test_presets_of_parts_and_their_keras_archives(preset, mirror, tmp_path, caplog):
+    caplog.set_level("INFO")
     detector = zoo.load(preset)
     numbers = (mirror / f"{preset.removesuffix('-coco')}.weights").read_bytes()
     assert export(detector, tmp_path / "a.weights") == [tmp_path / "a.weights"]
     assert (tmp_path / "a.weights").read_bytes() == numbers
+    anchors = "10,14, 23,27, 37,58, 81,82, 135,169, 344,319"
+    scale = {"yolov4-tiny-coco": "1.05", "yolov3-tiny-coco": "1"}[preset]
+    assert caplog.messages[-1].endswith(
+        f"anchors={anchors}; mask=3,4,5 and 1,2,3; scale_x_y={scale} and {scale}; new_coords=0"
+    )
     detector.save(tmp_path / "a.keras")
     export(zoo.load(tmp_path / "a.keras"), tmp_path / "b.weights")
     assert (tmp_path / "b.weights").read_bytes() == numbers

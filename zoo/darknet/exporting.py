@@ -25,7 +25,8 @@ def export(model: Any, path: str | os.PathLike[str]) -> list[Path]:
         path: the `.weights` file.
 
     Returns:
-        The files written. A model of parts has no cfg: Darknet reads it with that of its family.
+        The files written. A model of parts has no cfg: Darknet reads it with that of its family,
+        whose [yolo] sections must say what the log says.
 
     Raises:
         ZooError: the model is no Darknet network, the name does not end in .weights, or a file
@@ -43,6 +44,7 @@ def export(model: Any, path: str | os.PathLike[str]) -> list[Path]:
     save_weights(model, path)
     text = cfg_text(model)
     if text is None:
+        log.info("%s: its cfg must say, [yolo] by [yolo], %s", path, _decoding(model.head))
         return [path]
     if left := [layer.name for layer in plan(text).layers if layer.in_file != layer.arrays]:
         log.warning(
@@ -53,3 +55,12 @@ def export(model: Any, path: str | os.PathLike[str]) -> list[Path]:
     with exporting(beside) as file:
         file.write(to_bytes(text))
     return [path, beside]
+
+
+def _decoding(head: Any) -> str:
+    """What the [yolo] sections of a cfg say of boxes, those of different values in their order."""
+    anchors = ", ".join(f"{width:g},{height:g}" for width, height in head.anchors)
+    masks = " and ".join(",".join(map(str, mask)) for mask in head.masks.values())
+    scales = " and ".join(f"{head.scale_xy[level]:g}" for level in head.masks)
+    coords = int(head.new_coords)
+    return f"anchors={anchors}; mask={masks}; scale_x_y={scales}; new_coords={coords}"

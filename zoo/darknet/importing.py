@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,34 @@ def anchors_and_masks(sections: Iterable[Section]) -> tuple[list[list[float]], l
             anchors += own
         masks.append([start + index for index in mask_of(section)])
     return anchors, masks
+
+
+def decodings(
+    sections: Sequence[Section], head: Any
+) -> Iterator[tuple[Section, str, dict[str, Any], dict[str, Any]]]:
+    """How each [yolo] makes boxes, and how a head does, level by level.
+
+    Yields:
+        The section, the level of `head` that stands for it, and of both by Darknet's keys:
+        classes, mask (indices into `anchors`), anchors of all levels, scale_x_y, new_coords.
+    """
+    anchors, masks = anchors_and_masks(sections)
+    for section, level, mask in zip(sections, head.masks, masks, strict=False):
+        theirs = {
+            "classes": section.integer("classes", 20),
+            "mask": mask,
+            "anchors": anchors,
+            "scale_x_y": section.number("scale_x_y", 1.0),
+            "new_coords": section.integer("new_coords", 0),
+        }
+        ours = {
+            "classes": head.num_classes,
+            "mask": head.masks[level],
+            "anchors": head.anchors,
+            "scale_x_y": float(head.scale_xy[level]),
+            "new_coords": int(head.new_coords),
+        }
+        yield section, level, theirs, ours
 
 
 def _same(planned: Plan, sections: dict[str, Section], key: str, default: int) -> int:

@@ -10,7 +10,7 @@ import keras
 
 from zoo import config
 from zoo.darknet.cfg import Section
-from zoo.darknet.importing import anchors_and_masks, nms_kind
+from zoo.darknet.importing import decodings, nms_kind
 from zoo.darknet.order import darknet_levels, darknet_order
 from zoo.darknet.plan import Layer, Plan, Shape
 from zoo.darknet.sections.activations import activation_name
@@ -81,22 +81,7 @@ def of_layer(convolution: Any) -> dict[str, Any]:
 def _check_heads(detector: Any, plan: Plan) -> None:
     sections, head = [layer.section for layer in plan.of_kind("yolo")], detector.head
     levels = darknet_levels(detector)
-    anchors, masks = anchors_and_masks(sections)
-    for section, level, mask in zip(sections, levels, masks, strict=False):
-        theirs = {
-            "classes": section.integer("classes", 20),
-            "mask": mask,
-            "anchors": anchors,
-            "scale_x_y": section.number("scale_x_y", 1.0),
-            "new_coords": section.integer("new_coords", 0),
-        }
-        ours = {
-            "classes": head.num_classes,
-            "mask": head.masks[level],
-            "anchors": head.anchors,
-            "scale_x_y": float(head.scale_xy[level]),
-            "new_coords": int(head.new_coords),
-        }
+    for section, level, theirs, ours in decodings(sections, head):
         _refuse_difference(section, theirs, ours, f"the head at {level}")
     if len(levels) != len(sections):
         raise ZooError(
