@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.darknet.cfg import parse
+from zoo.darknet.plan import plan
 from zoo.darknet.weights import save_weights
 from zoo.data.sources import open_source
 from zoo.errors import ZooError
 from zoo.verification.certificate import SCHEMA_VERSION
+from zoo.verification.opencv import read_net
 from zoo.verification.page import write_page
 from zoo.verification.run import verify
 
@@ -265,3 +268,38 @@ def test_what_an_import_makes_of_a_cfg_is_that_network(text, tmp_path):
 def test_a_classifier_is_not_verified(tmp_path):
     with pytest.raises(ZooError, match=r"my\.cfg is a classifier"):
         verify(*imported(CONVOLUTION.format(5, 8) + "[avgpool]\n[softmax]\n", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        pytest.param(CONVOLUTION.format(4, 1) + "dilation=2\n", 10, "dilation=2", id="dilation"),
+        pytest.param(CONVOLUTION.format(4, 2) + "antialiasing=1\n", 10, "antialiasing=1",
+                     id="blur"),
+        pytest.param(CONVOLUTION.format(4, 2) + "stride_x=1\n", 10, "stride_x and stride_y",
+                     id="stride across"),
+        pytest.param(CONVOLUTION.format(4, 2) + "stride_y=1\n", 10, "stride_x and stride_y",
+                     id="stride down"),
+        pytest.param(CONVOLUTION.format(3, 1) * 2 + "share_index=-1\n", 15, "share_index",
+                     id="weights of another layer"),
+        pytest.param(CONVOLUTION.format(4, 1) + "cbn=1\n", 10, "cbn where", id="normalisation"),
+        pytest.param("[convolutional]\nfilters=4\n", 5, "that a missing activation= is logistic",
+                     id="activation"),
+        pytest.param("[maxpool]\nmaxpool_depth=1\nout_channels=1\n", 6, "maxpool_depth=1",
+                     id="channels"),
+        pytest.param("[upsample]\nstride=2\nscale=0.5\n", 7, "scale=0.5", id="scale"),
+        pytest.param(CONVOLUTION.format(3, 1) * 3 + "[shortcut]\nfrom=-2,-3\n", 21,
+                     "all layers of from= but the first", id="three maps"),
+        pytest.param(CONVOLUTION.format(3, 1) * 2 + "[shortcut]\nfrom=-2\nweights_type=per_channel"
+                     "\n", 17, "weights_type", id="a weighted sum"),
+        pytest.param(CONVOLUTION.format(4, 1) * 2 + "[route]\nlayers=-1,-2\ngroups=2\n", 17,
+                     "groups= of several layers", id="halves of two maps"),
+    ],
+)  # fmt: skip
+def test_what_opencv_ignores_is_not_verified_with_it(text, line, message, tmp_path):
+    net = "[net]\nwidth=64\nheight=64\nchannels=3\n"
+    with pytest.raises(ZooError) as caught:
+        read_net(plan(parse(net + text, "my.cfg")), tmp_path / "none.weights")
+    assert str(caught.value).startswith(f"my.cfg, line {line}, [")
+    assert f"OpenCV's reader ignores {message}" in str(caught.value)
+    assert str(caught.value).endswith("; give golden data as reference=FILE.npz")

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 
-from zoo.darknet.cfg import to_bytes
+from zoo.darknet.cfg import Section, to_bytes
 from zoo.darknet.file import FLOAT, read_header
 from zoo.darknet.plan import Plan
+from zoo.darknet.sections.weighted import strides_of
 from zoo.errors import ZooError
 from zoo.verification.inputs import Input, to_pixels
 from zoo.verification.reference import Difference, Tolerances, difference
 from zoo.verification.suppression import LIMITS, suppressed
 
+INSTEAD = "give golden data as reference=FILE.npz"
 #: Added to every variance. OpenCV normalises by √(variance + 1e-6) where AlexeyAB's Darknet has
 #: 1e-5 [opencv darknet_io.cpp: `eps`; blas.c:normalize_cpu]: with this, it divides by the same
 #: number. Without it heads of large networks differ by up to 5e-3, with it by 5e-5.
@@ -26,6 +28,15 @@ EPSILON = 1e-5 - 1e-6
 ACTIVATIONS = {"leaky", "logistic", "mish", "relu", "swish", "tanh"}
 #: Where a cfg is told to give all scores: by itself OpenCV leaves out those below 0.2.
 YOLO = re.compile(r"^(\s*\[\s*yolo\s*\][^\n]*)$", re.MULTILINE)
+#: Keys that OpenCV does not look at, and their values that say nothing; found by comparing each
+#: with Darknet's arithmetic. What else it does not know, it refuses.
+IGNORED: dict[str, dict[str, float]] = {
+    "convolutional": {"dilation": 1, "antialiasing": 0},
+    "maxpool": {"maxpool_depth": 0, "antialiasing": 0},
+    "scale_channels": {"scale_wh": 0},
+    "softmax": {"temperature": 1},
+    "upsample": {"scale": 1},
+}
 #: Outputs that are held at once, in numbers: 256 MB.
 CHUNK = 1 << 26
 
@@ -43,7 +54,8 @@ class OpenCV:
         picture: what goes in.
 
     Raises:
-        ZooError: this OpenCV has no such reader (version 5), or the reader refuses the files.
+        ZooError: this OpenCV has no such reader (version 5), or the reader refuses the files, or
+            ignores a key of the cfg.
     """
 
     tolerances = Tolerances(layer=1e-4, logit=2e-4, box=1e-4, score=1e-4)
@@ -93,7 +105,9 @@ class OpenCV:
         try:
             outputs = self._net.forward([self._names[index] for index in indices])
         except cv2.error as error:
-            raise ZooError(f"OpenCV cannot run {self._plan.cfg.source}: {error.err}") from error
+            raise ZooError(
+                f"OpenCV cannot run {self._plan.cfg.source}: {error.err}; {INSTEAD}"
+            ) from error
         return dict(zip(indices, (np.asarray(output) for output in outputs), strict=True))
 
     def boxes(self, head: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -128,20 +142,43 @@ def read_net(plan: Plan, weights: str | os.PathLike[str]) -> Any:
     if not hasattr(cv2.dnn, "readNetFromDarknet"):
         raise ZooError(
             f"OpenCV {cv2.__version__} has no reader of Darknet files; install "
-            "'opencv-python-headless<5', or give golden data as reference=FILE.npz"
+            f"'opencv-python-headless<5', or {INSTEAD}"
         )
+    for section in (layer.section for layer in plan.layers):
+        for key, what in _ignored(section):
+            raise section.error(f"OpenCV's reader ignores {what}; {INSTEAD}", key)
     text = YOLO.sub(r"\1\nthresh=0", plan.cfg.text)
     cfg = np.frombuffer(to_bytes(text), np.uint8)
     try:
         net = cv2.dnn.readNetFromDarknet(cfg, corrected(plan, weights))
     except cv2.error as error:
-        raise ZooError(
-            f"OpenCV cannot read {plan.cfg.source}: {error.err}; give golden data as "
-            "reference=FILE.npz"
-        ) from error
+        raise ZooError(f"OpenCV cannot read {plan.cfg.source}: {error.err}; {INSTEAD}") from error
     net.enableFusion(False)
     net.enableWinograd(False)
     return net
+
+
+def _ignored(section: Section) -> Iterator[tuple[str, str]]:
+    """Keys that would change what a layer computes if OpenCV looked at them, and what to say."""
+    kind, stride = section.kind, section.integer("stride", 1)
+    for key, nothing in {**IGNORED.get(kind, {}), "dontload": 0, "dontloadscales": 0}.items():
+        if section.number(key, nothing) != nothing:
+            yield key, f"{key}={section.text(key, '')}"
+    if kind in ("convolutional", "maxpool") and strides_of(section) != (stride, stride):
+        yield "stride_x" if "stride_x" in section.entries else "stride_y", "stride_x and stride_y"
+    if kind == "convolutional":
+        if "share_index" in section.entries:
+            yield "share_index", "share_index"
+        if section.integer("cbn", 0) and not section.integer("batch_normalize", 0):
+            yield "cbn", "cbn where batch_normalize is not set"
+        if "activation" not in section.entries:
+            yield "activation", "that a missing activation= is logistic"
+    if kind == "shortcut" and len(section.integers("from")) > 1:
+        yield "from", "all layers of from= but the first"
+    if kind == "shortcut" and section.text("weights_type", "none") != "none":
+        yield "weights_type", "weights_type"
+    if kind == "route" and section.integer("groups", 1) > 1 and len(section.integers("layers")) > 1:
+        yield "groups", "groups= of several layers"
 
 
 def corrected(plan: Plan, weights: str | os.PathLike[str]) -> np.ndarray:
