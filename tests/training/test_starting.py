@@ -168,6 +168,28 @@ def test_two_ways_to_clip_are_refused(tmp_path):
         run.train(settings, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("burn_in", "total", "warnings"),
+    [
+        ("1000", 4 * 600, [
+            "the learning rate rises for 1000 of the run's 600 updates (schedule.burn_in=1000); "
+            "for a tenth of them set schedule.burn_in=0.1"
+        ]),
+        ("1000", 4 * 2001, []),
+        ("0.5", 4 * 600, [
+            "the learning rate rises for 300 of the run's 600 updates (schedule.burn_in=0.5); "
+            "for a tenth of them set schedule.burn_in=0.1"
+        ]),
+        ("0.4", 4 * 600, []),
+        ("1", 4, []),
+    ],
+)  # fmt: skip
+def test_a_burn_in_of_half_the_run_is_warned_of(burn_in, total, warnings, caplog):
+    words = ["subdivisions=4", "schedule=steps", f"schedule.burn_in={burn_in}"]
+    optimizer_of(config.plain(config.compose("train", [*QUICK, *words])), total_steps=total)
+    assert caplog.messages == warnings
+
+
 def test_a_text_among_the_numbers_of_keras_own_optimizer_is_refused(tmp_path):
     words = [*QUICK, "optimizer=adamw", "+optimizer.beta_1=high"]
     settings = config.plain(config.compose("train", words))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
@@ -12,7 +13,10 @@ import keras
 from zoo import building
 from zoo.errors import ZooError
 from zoo.registry import OPTIMIZERS
+from zoo.training.schedules.policy import Policy
 from zoo.training.schedules.updates import PerUpdate
+
+log = logging.getLogger(__name__)
 
 
 def optimizer_of(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer:
@@ -43,12 +47,25 @@ def optimizer_of(cfg: Mapping[str, Any], *, total_steps: int) -> keras.Optimizer
         raise ZooError(f"optimizer: {error}") from error
     _check_kind("schedule", schedule, keras.optimizers.schedules.LearningRateSchedule)
     _check_kind("optimizer", optimizer, keras.Optimizer)
+    _warn_of_burn_in(schedule)
     optimizer.learning_rate = schedule if parts == 1 else PerUpdate(schedule, parts)
     optimizer.gradient_accumulation_steps = parts if parts > 1 else None
     if cfg["ema"]:
         optimizer.use_ema, optimizer.ema_momentum = True, cfg["ema"]
         optimizer.ema_overwrite_frequency = None
     return optimizer
+
+
+def _warn_of_burn_in(schedule: Any) -> None:
+    """Tell where the rate rises for half of a run or more, and perhaps never arrives."""
+    if not isinstance(schedule, Policy):
+        return
+    burn_in, total = schedule.updates(schedule.burn_in), schedule.total_steps
+    if burn_in > 1 and burn_in >= total / 2:
+        log.warning(
+            "the learning rate rises for %.0f of the run's %d updates (schedule.burn_in=%g); for a "
+            "tenth of them set schedule.burn_in=0.1", burn_in, total, schedule.burn_in,
+        )  # fmt: skip
 
 
 def _needed_rate(settings: Mapping[str, Any], rate: Real) -> dict[str, Real]:
