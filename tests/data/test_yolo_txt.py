@@ -64,6 +64,58 @@ def test_darknet_layout(tmp_path):
     assert source.class_names == ["ant", "bee"]
 
 
+def test_darknets_layout_of_voc(tmp_path):
+    add(tmp_path / "VOC2007/JPEGImages/a.png", tmp_path / "VOC2007/labels/a.txt", "1 .5 .5 1 1")
+    (tmp_path / "voc.names").write_text("ant\nbee\n")
+    (tmp_path / "voc.data").write_text("train = train.txt\nnames = voc.names\n")
+    (tmp_path / "train.txt").write_text(f"{tmp_path}/VOC2007/JPEGImages/a.png\n")
+    assert opened(tmp_path).labels(0).classes == [1]
+
+
+@pytest.mark.parametrize("place", ["", "data"])
+def test_paths_from_where_darknet_is_started(tmp_path, monkeypatch, place):
+    """As `darknet detector train data/obj.data …` beside `data` reads them."""
+    add(tmp_path / "data/obj/a.png", tmp_path / "data/obj/a.txt", "1 .5 .5 1 1")
+    (tmp_path / "data/obj.names").write_text("ant\nbee\n")
+    (tmp_path / "data/obj.data").write_text("train = data/train.txt\nnames = data/obj.names\n")
+    (tmp_path / "data/train.txt").write_text("data/obj/a.png\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / (place or "elsewhere"))
+    source = opened("." if place else tmp_path / "data")
+    assert source.labels(0).classes == [1] and source.id(0) == "obj/a.png"
+
+
+def test_a_list_that_was_written_on_windows(tmp_path):
+    add(tmp_path / "obj/my a.png", tmp_path / "obj/my a.txt", "1 .5 .5 1 1")
+    (tmp_path / "obj.names").write_text("ant\nbee\n")
+    (tmp_path / "obj.data").write_text("train = a.txt\nvalid = b.txt\nnames = obj.names\n")
+    (tmp_path / "a.txt").write_text("obj\\my a.png\r\n")
+    (tmp_path / "b.txt").write_text("C:\\data\\obj\\my a.png\r\n")
+    assert opened(tmp_path).labels(0).classes == [1]
+    with pytest.raises(ZooError, match=r"data\\obj\\my a\.png is missing: .*written on Windows"):
+        opened(tmp_path, "val")
+
+
+def test_labels_of_two_files_that_differ(folder):
+    beside = folder / "images/train/a.txt"
+    beside.write_text("1 0.5 0.5 0.5 0.25")  # but for the end of the line
+    assert len(opened(folder).labels(0)) == 1
+    beside.write_text("0 0.5 0.5 0.5 0.25\n")
+    with pytest.raises(ZooError, match=r"labels/train/a\.txt and others in .*train/a\.txt; rem"):
+        opened(folder)
+    assert len(opened(folder, on_error="skip")) == 1
+
+
+def test_all_background_is_a_mistake(folder, caplog):
+    caplog.set_level("INFO")
+    (folder / "labels/train/b.txt").unlink()
+    opened(folder, missing_labels="background")
+    assert "1 of 2 images without a text file of labels are background" in caplog.text
+    (folder / "labels").rename(folder / "label")
+    with pytest.raises(ZooError, match=r"no image has .*all would be background; .*a\.txt and"):
+        opened(folder, missing_labels="background")
+
+
 def test_a_missing_text_file_is_an_error_unless_stated_otherwise(folder):
     (folder / "labels/train/b.txt").unlink()
     with pytest.raises(ZooError, match=r"b\.png has no text file .*missing_labels=background"):

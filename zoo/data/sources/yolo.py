@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,10 @@ from zoo.data.sources.files import (
     read_text,
 )
 from zoo.errors import ZooError, nearest
+
+LOG = logging.getLogger(__name__)
+#: Folders of images that have a folder `labels` beside them.
+IMAGES = ("images", "JPEGImages")
 
 
 @dataclass(frozen=True)
@@ -45,13 +50,13 @@ def yolo(
 
     `root` holds a `data.yaml` (`names`, and paths for `train`, `val`, `test`) or a Darknet `*.data`
     file (`names`, `train`, `valid`). A path is a folder of images, or a text file that lists them.
-    Labels are looked for in `labels/` where the image is in `images/`, then beside the image.
+    Labels are in `labels/` where the image is in `images/` or `JPEGImages/`, or beside the image.
 
     Args:
         root: the folder of the data set.
         split: `"train"`, `"val"` or `"test"`.
         missing_labels: an image without a text file is an `"error"`, or `"background"` as for
-            Darknet. An empty text file is always background.
+            Darknet, unless all are. An empty text file is always background.
         on_error: `"error"` or `"skip"`.
 
     Raises:
@@ -127,12 +132,19 @@ def _darknet_data(file: Path) -> _Description:
 def _beside(base: Path, path: str) -> Path:
     """A path as written: from the description's folder, or else from the working directory.
 
-    Darknet resolves paths from where it is started; exporters write `../train/images` for a folder
-    that is beside the description.
+    Darknet resolves paths from where it is started, often the folder above, as `data/train.txt` of
+    `data/obj.data`; exporters write `../train/images` for a folder that is beside the description.
+    Backslashes, as on Windows, stand for `/` where there is no such file.
     """
-    written = Path(path).expanduser()
-    candidates = [base / written, Path(written), base / path.removeprefix("../")]
+    spellings = dict.fromkeys((path, path.replace("\\", "/")))
+    candidates = [place for written in spellings for place in _places(base, written)]
     return next((c for c in candidates if c.exists()), candidates[0])
+
+
+def _places(base: Path, path: str) -> list[Path]:
+    written = Path(path).expanduser()
+    above = base.absolute().parent
+    return [base / written, written, base / path.removeprefix("../"), above / written]
 
 
 def _images(described: _Description, split: str, lint: Lint) -> list[Path]:
@@ -164,10 +176,17 @@ def _listed(described: _Description, split: str, path: str, lint: Lint) -> list[
 def _records(
     images: Sequence[Path], base: Path, missing_labels: str, lint: Lint
 ) -> Iterator[Record]:
+    missing = 0
     for image, id in zip(images, _ids(images, base), strict=True):
         with lint.tolerate():
+            if "\\" in image.name and not image.exists():
+                raise ZooError(
+                    f"image {image} is missing: its list was written on Windows; write paths as "
+                    "they are here, or from the folder of the list"
+                )
             size = image_size(image)
             file = _label_file(image)
+            missing += file is None
             if file is None and missing_labels == "error":
                 raise ZooError(
                     f"image {image} has no text file of labels; if it shows no object, add an "
@@ -175,6 +194,14 @@ def _records(
                 )
             annotations = [] if file is None else _annotations(file, size)
             yield Record(id, image, size, annotations, str(file))
+    if missing == len(images):
+        raise ZooError(
+            f"{lint.what}: no image has a text file of labels, so that all would be background; "
+            f"the first is looked for at {' and '.join(map(str, _label_places(images[0])))}"
+        )
+    if missing and missing_labels == "background":
+        LOG.info("%s: %d of %d images without a text file of labels are background",
+                 lint.what, missing, len(images))  # fmt: skip
 
 
 def _ids(images: Sequence[Path], base: Path) -> list[str]:
@@ -204,14 +231,30 @@ def _below(base: Path, image: Path) -> str | None:
 
 
 def _label_file(image: Path) -> Path | None:
+    """The text file of an image, None if there is none.
+
+    Raises:
+        ZooError: there are two, and they differ.
+    """
+    found = []
+    for path in _label_places(image):
+        files = (path.with_suffix(suffix) for suffix in (".txt", ".TXT"))
+        found += [file for file in files if file.is_file()][:1]
+    if len(found) > 1 and len({read_text(file, "file of labels").strip() for file in found}) > 1:
+        raise ZooError(f"image {image} has labels in {found[0]} and others in {found[1]}; "
+                       "remove one of the files")  # fmt: skip
+    return found[0] if found else None
+
+
+def _label_places(image: Path) -> list[Path]:
+    """Where the text file of an image may be, that of its folder of labels first."""
     parts = list(image.parts)
-    candidates = [image]
-    if "images" in parts:
-        last = len(parts) - 1 - parts[::-1].index("images")
-        parts[last] = "labels"
-        candidates.insert(0, Path(*parts))
-    files = (path.with_suffix(suffix) for path in candidates for suffix in (".txt", ".TXT"))
-    return next((file for file in files if file.is_file()), None)
+    last = max((index for index, part in enumerate(parts) if part in IMAGES), default=None)
+    beside = image.with_suffix(".txt")
+    if last is None:
+        return [beside]
+    parts[last] = "labels"
+    return [Path(*parts).with_suffix(".txt"), beside]
 
 
 def _annotations(file: Path, size: tuple[int, int]) -> list[Annotation]:
