@@ -5,6 +5,7 @@ import re
 import pytest
 
 from zoo.darknet.cfg import parse, read_cfg, to_bytes
+from zoo.darknet.keys import unheeded
 from zoo.darknet.plan import plan
 from zoo.errors import ZooError
 
@@ -57,19 +58,25 @@ def test_lists_stop_at_a_comment_and_an_empty_item_is_0():
 
 
 def test_aliases_lines_and_indices():
-    cfg = parse("\n# x\n[network]\nwidth=1\n\n[max]\nsize=2\n[conn]\n")
+    cfg = parse("\n# x\n[network]\nwidth=1\n\n[max]\nsize=2\n[conn]\n[local_avg]\n")
     assert (cfg.net.kind, cfg.net.line, cfg.net.index) == ("net", 3, -1)
     assert [(s.kind, s.line, s.index) for s in cfg.layers] == [
         ("maxpool", 6, 0),
         ("connected", 8, 1),
+        ("local_avgpool", 9, 2),
     ]
     assert cfg.layers[0].entries["size"].line == 7
 
 
 @pytest.mark.parametrize("line", ["filters", "filters=", "filters 32"])
-def test_a_malformed_line_is_reported_and_ignored(line):
-    with pytest.warns(UserWarning, match=r"cfg, line 6, \[convolutional\]: malformed line"):
-        section = first(f"[conv]\n{line}\nsize=3")
+def test_a_malformed_line_is_reported_once_and_ignored(line, tmp_path, caplog):
+    (tmp_path / "my.cfg").write_text(f"{NET}[conv]\n{line}\nsize=3")
+    cfg = read_cfg(tmp_path / "my.cfg")
+    section = plan(cfg.text).layers[0].section  # as what holds the text parses it again
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert caplog.text.rstrip().endswith(
+        f"my.cfg, line 6, [convolutional]: malformed line ignored: {line.replace(' ', '')!r}"
+    )
     assert section.integer("filters", 1) == 1
     assert section.integer("size", 1) == 3
 
@@ -87,6 +94,22 @@ def test_a_malformed_line_is_reported_and_ignored(line):
 def test_no_cfg(text, message):
     with pytest.raises(ZooError, match=re.escape(message)):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(NET.encode("utf-8-sig"), "begins with a byte-order mark, .* without one",
+                     id="UTF-8 of Windows"),
+        pytest.param(NET.encode("utf-16"), "begins with a byte-order mark", id="UTF-16"),
+        pytest.param(bytes([2, 0, 0, 0, 5]) * (1 << 20), "my.cfg is no cfg: it holds NUL bytes, as "
+                     "weights or a picture do$", id="weights, of five megabytes"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_plain_text(content, message, tmp_path):
+    (tmp_path / "my.cfg").write_bytes(content)
+    with pytest.raises(ZooError, match=message):
+        read_cfg(tmp_path / "my.cfg")
 
 
 def test_a_file_is_kept_to_the_byte(tmp_path):
@@ -216,3 +239,14 @@ def test_keys_of_training_have_no_influence():
     text = "[conv]\nfilters=4\nstopbackward=1\nlearning_rate=2\nclip=1\nassisted_excitation=9"
     planned = plan(NET + text + "\nxnor=0\nbinary=0")
     assert planned.parameters == 4 * 3 + 4
+
+
+def test_keys_of_training_without_effect_are_listed():
+    """Not those that say what Darknet does anyway, nor those of training as a whole."""
+    keys = "learning_rate=2\nclip=0\nstopbackward=1\ncbn=1"  # lines 7 to 10
+    text = f"[conv]\nfilters=3\n{keys}\n[conv]\nfilters=3\nlearning_rate=1\ncbn=1\n"
+    yolo = "[conv]\nfilters=6\n[yolo]\nclasses=1\nmax=9\njitter=.1\nrandom=1\n"
+    found = unheeded(parse(f"{NET}{text}[dropout]\ndropblock=1\n{yolo}"))
+    assert found == (
+        "learning_rate (line 7), stopbackward (line 9), cbn (lines 10, 14), dropblock (line 16)"
+    )

@@ -163,6 +163,14 @@ def test_heads_with_anchors_of_their_own_detect_but_have_no_loss(caplog):
                      id="grey"),
         pytest.param("stride=16", "stride=5", "divided by a power of two",
                      id="stride"),
+        pytest.param("classes=2", "classes=2\nscale_x_y=0.5", "my.cfg, line 13, [yolo], layer 1: "
+                     "scale_x_y=0.5 must be a number at least 1", id="less than a cell"),
+        pytest.param("classes=2", "classes=2\nmax_delta=0", "my.cfg, line 13, [yolo], layer 1: "
+                     "max_delta=0 must be a number above 0", id="no delta"),
+        pytest.param("classes=2", "classes=2\nignore_thresh=1.5", "line 13, [yolo], layer 1: "
+                     "ignore_thresh=1.5 must be a number from 0 to 1", id="no share"),
+        pytest.param("anchors=10,20", "anchors=0,20", "my.cfg, line 15, [yolo], layer 1: anchors "
+                     "[[0.0, 20.0], [30.0, 40.0]]: each side must be above 0", id="no width"),
         pytest.param("[route]", "[connected]\noutput=7\n[route]", "takes images of any size",
                      id="connected"),
     ],
@@ -223,6 +231,14 @@ def test_listed_names_are_different_texts(given, sentence):
 def test_weights_and_names_go_with_a_cfg_only():
     with pytest.raises(ZooError, match=r"go with a .cfg; 'yolov4-tiny-coco' has its own"):
         zoo.load("yolov4-tiny-coco", weights="a.weights")
+
+
+def test_keys_of_training_without_effect_are_told(tmp_path, caplog):
+    (tmp_path / "my.cfg").write_text(HEADS.replace("pad=1", "pad=1\nstopbackward=1"))
+    zoo.load(tmp_path / "my.cfg")
+    assert caplog.messages == [
+        "my.cfg: of no effect here, where training has settings of its own: stopbackward (line 10)"
+    ]
 
 
 def test_a_section_without_classes_has_twenty(tmp_path):

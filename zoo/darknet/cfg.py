@@ -5,14 +5,17 @@ Text in, sections with line numbers out. What a section means is in `zoo.darknet
 
 from __future__ import annotations
 
+import codecs
+import logging
 import os
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.errors import ZooError
+
+log = logging.getLogger(__name__)
 
 #: A text longer than this is no cfg; the longest official one has 30 kB.
 MAX_BYTES = 1 << 22
@@ -22,12 +25,15 @@ ALIASES = {
     "avg": "avgpool",
     "conn": "connected",
     "conv": "convolutional",
+    "local_avg": "local_avgpool",
     "max": "maxpool",
     "network": "net",
     "silence": "empty",
     "soft": "softmax",
 }
 INTEGER = re.compile(r"[+-]?\d+")
+#: How editors of Windows may begin a text.
+MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -107,16 +113,18 @@ class Cfg:
         layers: the other sections; their place is Darknet's layer index.
         text: what was parsed, to the byte.
         source: the file, as an error should call it.
+        malformed: what is said of lines that were ignored.
     """
 
     net: Section
     layers: list[Section]
     text: str
     source: str
+    malformed: tuple[str, ...] = ()
 
 
 def read_cfg(path: str | os.PathLike[str]) -> Cfg:
-    """Read and parse a `.cfg` file.
+    """Read and parse a `.cfg` file; the log has its malformed lines.
 
     Raises:
         ZooError: it cannot be read, is too long, or is no cfg.
@@ -126,8 +134,18 @@ def read_cfg(path: str | os.PathLike[str]) -> Cfg:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ZooError(f"{path} cannot be read: {error.strerror or error}") from error
+    if content.startswith(MARKS):
+        raise ZooError(
+            f"{path} begins with a byte-order mark, which Darknet does not read; save it as UTF-8 "
+            "without one"
+        )
+    if b"\0" in content:
+        raise ZooError(f"{path} is no cfg: it holds NUL bytes, as weights or a picture do")
     # Surrogates keep bytes that are no UTF-8, so that `to_bytes` gives the file again.
-    return parse(content.decode("utf-8", "surrogateescape"), Path(path).name)
+    cfg = parse(content.decode("utf-8", "surrogateescape"), Path(path).name)
+    for message in cfg.malformed:
+        log.warning(message)
+    return cfg
 
 
 def to_bytes(text: str) -> bytes:
@@ -140,7 +158,7 @@ def parse(text: str, source: str = "cfg") -> Cfg:
 
     All whitespace of a line is deleted, within values too; a line that is then empty or begins with
     `#` or `;` is skipped; of equal keys of a section the first counts. A line without a value is
-    reported with a warning and ignored, as in Darknet.
+    ignored, as in Darknet, and reported in `malformed`.
 
     Raises:
         ZooError: the text is absurdly long, or does not begin with [net].
@@ -148,6 +166,7 @@ def parse(text: str, source: str = "cfg") -> Cfg:
     if len(text) > MAX_BYTES:
         raise ZooError(f"{source} has more than {MAX_BYTES:,} characters: it is no Darknet cfg")
     sections: list[Section] = []
+    malformed: list[str] = []
     for line, content in _lines(text):
         if content.startswith("["):
             sections.append(_section(content, line, source, len(sections) - 1))
@@ -157,12 +176,12 @@ def parse(text: str, source: str = "cfg") -> Cfg:
             raise ZooError(f"{source}, line {line}: {content[:40]!r} stands before any [section]")
         if not equals or not value:
             where = f"{source}, line {line}, [{sections[-1].kind}]"
-            warnings.warn(f"{where}: malformed line ignored: {content[:80]!r}", stacklevel=2)
+            malformed.append(f"{where}: malformed line ignored: {content[:80]!r}")
             continue
         sections[-1].entries.setdefault(key, Entry(value, line))
     if not sections or sections[0].kind != "net":
         raise ZooError(f"{source} is no Darknet cfg: its first section must be [net]")
-    return Cfg(sections[0], sections[1:], text, source)
+    return Cfg(sections[0], sections[1:], text, source, tuple(malformed))
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

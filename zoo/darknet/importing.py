@@ -14,16 +14,30 @@ from zoo.darknet.backbone import yolo_levels
 from zoo.darknet.cfg import Cfg, Section, read_cfg
 from zoo.darknet.classifier import Classifier
 from zoo.darknet.graph import FIXED
+from zoo.darknet.keys import unheeded
 from zoo.darknet.plan import Layer, Plan, plan
 from zoo.darknet.sections.heads import anchors_of, mask_of
 from zoo.darknet.weights import initialise
 from zoo.data.lint import checked_names, names_of_lines
 from zoo.detector import Detector
 from zoo.errors import ZooError
+from zoo.loss.settings import RANGES
+from zoo.ranges import FACTOR, POSITIVE, Range, is_in
 
 log = logging.getLogger(__name__)
 
 NMS = ("default", "greedynms", "diounms")
+#: Keyword of the loss → Darknet's key and its default [parser.c:parse_yolo].
+NUMBERS: dict[str, tuple[str, float | None]] = {
+    "ignore_threshold": ("ignore_thresh", 0.5),
+    "truth_threshold": ("truth_thresh", 1.0),
+    "iou_threshold": ("iou_thresh", 1.0),
+    "box_normalizer": ("iou_normalizer", 0.75),
+    "objectness_normalizer": ("obj_normalizer", 1.0),
+    "class_normalizer": ("cls_normalizer", 1.0),
+    "max_delta": ("max_delta", None),
+    "label_smoothing": ("label_smooth_eps", 0.0),
+}
 IOU_LOSSES = ("mse", "giou", "diou", "ciou")
 
 
@@ -52,6 +66,9 @@ def load_cfg(
     """
     cfg = read_cfg(path)
     planned = plan(cfg)
+    if keys := unheeded(cfg):
+        log.warning("%s: of no effect here, where training has settings of its own: %s",
+                    cfg.source, keys)  # fmt: skip
     kind = Detector if planned.of_kind("yolo") else Classifier
     settings = detector_config(planned) if kind is Detector else classifier_config(planned)
     model = kind(settings, names(class_names, _classes(planned)))
@@ -150,19 +167,25 @@ def _head(planned: Plan, sections: dict[str, Section]) -> dict[str, Any]:
         "anchors": anchors,
         "masks": dict(zip(sections, masks, strict=True)),
         "scale_xy": _one_or_each(
-            {level: section.number("scale_x_y", 1.0) for level, section in sections.items()}
+            {level: _number(s, "scale_x_y", 1.0, FACTOR) for level, s in sections.items()}
         ),
         "new_coords": bool(_same(planned, sections, "new_coords", 0)),
     }
 
 
 def anchors_and_masks(sections: Iterable[Section]) -> tuple[list[list[float]], list[list[int]]]:
-    """One list of anchors for all [yolo], and the mask of each as indices into it."""
+    """One list of anchors for all [yolo], and the mask of each as indices into it.
+
+    Raises:
+        ZooError: a side of an anchor is not positive.
+    """
     anchors: list[list[float]] = []
     masks = []
     first: dict[str, int] = {}
     for section in sections:
         own = anchors_of(section)
+        if any(not is_in(side, POSITIVE) for anchor in own for side in anchor):
+            raise section.error(f"anchors {own}: each side must be above 0", "anchors")
         start = first.setdefault(str(own), len(anchors))
         if start == len(anchors):
             anchors += own
@@ -213,7 +236,7 @@ def _nms(section: Section) -> dict[str, Any]:
     """Of the last [yolo], as Darknet's commands take it [detector.c:test_detector]."""
     nms: dict[str, Any] = {"name": nms_kind(section)}
     if nms["name"] == "diounms":
-        nms["beta"] = section.number("beta_nms", 0.6)
+        nms["beta"] = _number(section, "beta_nms", 0.6, POSITIVE)
     return {**nms, "score_threshold": 0.25, "iou_threshold": 0.45}
 
 
@@ -257,14 +280,10 @@ def _loss_of(section: Section) -> dict[str, Any]:
         )
     return {
         "box": box if box in IOU_LOSSES else "iou",
-        "ignore_threshold": section.number("ignore_thresh", 0.5),
-        "truth_threshold": section.number("truth_thresh", 1.0),
-        "iou_threshold": section.number("iou_thresh", 1.0),
-        "box_normalizer": section.number("iou_normalizer", 0.75),
-        "objectness_normalizer": section.number("obj_normalizer", 1.0),
-        "class_normalizer": section.number("cls_normalizer", 1.0),
-        "max_delta": section.number("max_delta", 0.0) if "max_delta" in section.entries else None,
-        "label_smoothing": section.number("label_smooth_eps", 0.0),
+        **{
+            ours: _number(section, key, default, RANGES[ours])
+            for ours, (key, default) in NUMBERS.items()
+        },
         "objectness_smooth": bool(section.integer("objectness_smooth", 0)),
         "focal": bool(section.integer("focal_loss", 0)),
         # Darknet counts at least one of each class.
@@ -276,3 +295,17 @@ def _one_or_each(values: dict[str, Any]) -> Any:
     """One value if all levels have it, else the mapping."""
     first = next(iter(values.values()))
     return first if all(value == first for value in values.values()) else values
+
+
+def _number(section: Section, key: str, default: float | None, fits: Range) -> float | None:
+    """The value of a key, which Darknet takes as it is and our parts only within a range.
+
+    Raises:
+        ZooError: it is outside.
+    """
+    if key not in section.entries:
+        return default
+    value = section.number(key, 0.0)
+    if not is_in(value, fits):
+        raise section.error(f"{key}={value:g} must be a number {fits.words}", key)
+    return value

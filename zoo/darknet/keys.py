@@ -41,6 +41,15 @@ YOLO_TRAINING = _words(
     track_ciou_norm embedding_layer
     """
 )
+#: Those of them, and of some kinds of layers, that Darknet's training heeds and ours does not, with
+#: the value that says nothing.
+UNHEEDED = {
+    **dict.fromkeys(_words(
+        "clip onlyforward dont_update burnin_update stopbackward train_only_bn cbn "
+        "assisted_excitation grad_centr dropblock"
+    ), 0),
+    "learning_rate": 1,
+}  # fmt: skip
 POOL = {"stride", "stride_x", "stride_y", "size", "padding"}
 
 #: What the sections of `zoo.darknet.sections` read, and what has no influence on inference.
@@ -134,3 +143,18 @@ def _check_kind(section: Section) -> None:
     if section.kind not in KNOWN or (section.kind == "net") != (section.index < 0):
         kinds = set(KNOWN) - {"net"}
         raise section.error(f"no such kind of layer; {nearest(section.kind, kinds)}")
+
+
+def unheeded(cfg: Cfg) -> str:
+    """The keys of layers that say something of training and have no effect here, with their lines.
+
+    Not those of [net] and of [yolo], which every cfg has: what trains here is a config.
+    """
+    lines: dict[str, list[str]] = {}
+    for section in cfg.layers:
+        for key, entry in section.entries.items():
+            if key in UNHEEDED and section.number(key, 0) != UNHEEDED[key]:
+                lines.setdefault(key, []).append(str(entry.line))
+    return ", ".join(
+        f"{key} (line{'s' * (len(found) > 1)} {', '.join(found)})" for key, found in lines.items()
+    )
