@@ -187,6 +187,20 @@ def test_connected_reads_channels_first():
     np.testing.assert_allclose(found.ravel(), kernel @ image.ravel() + [1, 2], rtol=1e-4)
 
 
+def test_a_convolution_larger_than_its_map():
+    """3×3 of stride 2 on one pixel sees it in its middle; before [connected] sides are fixed."""
+    text = "[net]\nheight=2\nwidth=2\nchannels=1\n"
+    text += "[conv]\nfilters=1\nsize=3\nstride=2\npad=1\nactivation=linear\n" * 2
+    network = build_network(text + "[connected]\noutput=1\nactivation=linear")
+    assert [layer.output for layer in network.layers] == [(1, 1, 1)] * 3
+    model = keras.Model(network.input, network.outputs)
+    for layer in network.keras_layers.values():
+        (slot,) = (slot for slot in slots(layer) if slot.role == "kernel")
+        slot.load(np.arange(1, 1 + np.prod(slot.shape), dtype="float32").reshape(slot.shape))
+    found = [keras.ops.convert_to_numpy(y).item() for y in model(np.ones((1, 2, 2, 1), "float32"))]
+    assert found == [5 + 6 + 8 + 9, 5 * 28, 140]
+
+
 def test_share_index_uses_the_weights_of_another_layer():
     weights = {0: {"kernel": 2 * np.eye(4), "bias": [1] * 4}}
     conv = "[conv]\nfilters=4\nactivation=linear\n"

@@ -109,7 +109,8 @@ class ConvBN(keras.layers.Layer):
 
     def build(self, input_shape: tuple) -> None:
         """Create the variables for (batch, height, width, channels)."""
-        self.convolution.build(input_shape)
+        # Of any sides, as those here are without padding, which may be less than the kernel's.
+        self.convolution.build((None, None, None, input_shape[-1]))
         if self.normalization is not None:
             self.normalization.build((*input_shape[:-1], self.settings["filters"]))
         if isinstance(self.activation, keras.Layer) and not self.activation.built:
