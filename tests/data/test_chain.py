@@ -46,6 +46,7 @@ def test_configs_are_checked_before_anything_runs():
         pytest.param("cutout", {"holes": 0, "probability": 0.001}, id="seldom"),
         pytest.param("darknet_crop", {"jitter": -0.3}, id="negative crop"),
         pytest.param("darknet_crop", {"resize": 0}, id="zoom by nothing"),
+        pytest.param("darknet_crop", {"resize": -1.5}, id="negative zoom"),
         pytest.param("darknet_hsv", {"saturation": 0}, id="division by a factor of 0"),
         pytest.param("darknet_place", {"jitter": 1}, id="no height left"),
         pytest.param("flip", {"probability": 7}, id="more than always"),

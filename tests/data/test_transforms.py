@@ -371,6 +371,18 @@ def test_crop_stays_within_jitter_and_resize():
     assert -45 <= min(low) < -38 and 30 < max(high) <= 37
 
 
+def test_crop_zooms_below_one_as_above():
+    """0.5 by a half of the image outwards, or by a quarter inwards, as 2 [data.c]."""
+    example = Example(np.zeros((100, 100, 3), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0))
+    left = {}
+    for resize in (0.5, 2.0):
+        made = (darknet_crop(example, np.random.default_rng(seed), size=SIZE, mode="stretch",
+                             jitter=0, resize=resize) for seed in range(200))  # fmt: skip
+        left[resize] = [np.linalg.inv(crop.matrix)[0, 2] for crop in made]
+    assert left[0.5] == left[2.0]
+    assert -50 <= min(left[0.5]) < -48 and 23 < max(left[0.5]) <= 25
+
+
 def test_jitter_is_a_share_of_each_side():
     """A fifth of 50 rows and of 200 columns."""
     flat = Example(np.zeros((50, 200, 3), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0))

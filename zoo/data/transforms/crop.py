@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.data.transforms.example import Example, scale, shift
-from zoo.ranges import BELOW_ONE, check_number
+from zoo.ranges import BELOW_ONE, POSITIVE, check_number
 
 
 def darknet_crop(
@@ -33,8 +33,10 @@ def darknet_crop(
             `letter_box=1` does.
         jitter: share of the image's sides.
         resize: `1.5` is that of yolov4-tiny.cfg and of the Scaled-YOLOv4 cfgs; yolov4.cfg has none,
-            which is 1, off.
+            which is 1, off. Below 1 it is as its inverse.
     """
+    check_number("resize", resize, POSITIVE)
+    resize = max(resize, 1 / resize)
     (h, w), (height, width) = example.size, size
     left, right = rng.integers(-int(jitter * w), int(jitter * w), 2, endpoint=True)
     top, bottom = rng.integers(-int(jitter * h), int(jitter * h), 2, endpoint=True)
