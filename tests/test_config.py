@@ -82,6 +82,18 @@ def test_the_config_prints_without_loading_a_backend():
             "no key 'backbone' in train; did you mean model.backbone?",
             id="a part without its model",
         ),
+        pytest.param(
+            "model=cfg/my.cfg",
+            "model=cfg/my.cfg: must be a name of conf/model, not a file; a cfg is trained in "
+            "Python: zoo.load('cfg/my.cfg', weights=…) has fit",
+            id="a cfg",
+        ),
+        pytest.param(
+            "model=yolov4.conv.137",
+            "model=yolov4.conv.137: must be a name of conf/model, not a file; give "
+            "weights=yolov4.conv.137 and the name of its model",
+            id="weights",
+        ),
         pytest.param("model=5", "a choice like model=… or data=… is a name", id="no name"),
     ],
 )

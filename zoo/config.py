@@ -229,6 +229,8 @@ def explain(error: Exception, name: str, overrides: list[str]) -> ZooError:
         if option in PLUGINS and group in ("hydra/sweeper", "hydra/launcher"):
             extra = PLUGINS[option]
             return ZooError(f"{group}={option} needs: pip install 'keras-yolo-zoo[{extra}]'")
+        if hint := _instead_of_a_file(error.missing_cfg_file):
+            return ZooError(hint)
         if group:
             return ZooError(f"no {group} {option!r}; {nearest(option, options(group))}")
     if isinstance(error, OverrideParseException):
@@ -254,6 +256,19 @@ def explain(error: Exception, name: str, overrides: list[str]) -> ZooError:
         return ZooError(f"no key {key!r} in {name}; {hint}")
     cause = f" ({error.__cause__})" if isinstance(error.__cause__, OmegaConfBaseException) else ""
     return ZooError(" ".join((text + cause).split()))
+
+
+def _instead_of_a_file(missing: str) -> str:
+    """What to say where `model=` names a file of weights or of Darknet; nothing of a mere name."""
+    group, _, file = missing.partition("/")
+    if group != "model":
+        return ""
+    said = f"model={file}: must be a name of conf/model, not a file"
+    if file.endswith(".cfg"):
+        return f"{said}; a cfg is trained in Python: zoo.load({file!r}, weights=…) has fit"
+    if re.search(r"\.(weights|keras|conv\.\d+)$", file):
+        return f"{said}; give weights={file} and the name of its model"
+    return ""
 
 
 def known_keys(name: str, parent: str, overrides: Iterable[str] = ()) -> list[str]:
