@@ -20,8 +20,8 @@ class WeightedSum(keras.layers.Layer):
 
     With ε = 1e-4, `relu` is max(wᵢ, 0) / (ε + Σ max(w, 0)), the fast normalised fusion of
     EfficientDet, and `softmax` is exp(wᵢ − max w) / (ε + Σ exp(w − max w)). Where Darknet folds
-    batch normalisation, as to detect, `relu` has max(w, 0.001) [network.c:fuse_conv_batchnorm]. `SGD`
-    does not decay w, as Darknet on a GPU [shortcut_layer.c:update_shortcut_layer_gpu].
+    batch normalisation, as to detect, `relu` has max(w, 0.001) [network.c:fuse_conv_batchnorm].
+    `SGD` does not decay w, as Darknet on a GPU [shortcut_layer.c:update_shortcut_layer_gpu].
 
     Args:
         per_channel: one weight for each channel of each map, instead of one a map.
