@@ -85,25 +85,29 @@ def _found(rng, frequency, labels):
 
 
 def gathered(source):
-    """zoo's metric, with all detections."""
-    from zoo.evaluation.coco import CocoMetric
+    """The ground truth, and all detections."""
+    from zoo.evaluation.coco import ground_truth
+    from zoo.evaluation.found import Found
 
-    metric = CocoMetric(source)
-    for image, found in enumerate(source.found):
-        metric.update_state(image, *found)
-    return metric
+    found, categories = Found(), np.array(source.category_ids)
+    for image, (xyxy, scores, classes) in enumerate(source.found):
+        found.add(image, xyxy, scores, categories[classes])
+    return ground_truth(source), found
 
 
 def ours(options):
+    from zoo.evaluation.coco import coco_numbers
+
     source = Drawn(options.images)
-    metric, numbers = gathered(source), {}
+    truth, found = gathered(source)
+    numbers = {}
     run(
         {
             "gather": lambda: gathered(source),
-            "numbers": lambda: numbers.update(now=list(metric.result().values())),
+            "numbers": lambda: numbers.update(now=list(coco_numbers(truth, found).values())),
         },
         numbers,
-        {"detections": len(metric.detections)},
+        {"detections": len(found)},
     )
 
 
@@ -113,13 +117,13 @@ def pycocotools(options):
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    metric, numbers = gathered(Drawn(options.images)), {}
-    detections = list(metric.detections)
+    truth, found = gathered(Drawn(options.images))
+    numbers, detections = {}, list(found)
 
     def evaluate():
         with contextlib.redirect_stdout(io.StringIO()):
             reference = COCO()
-            reference.dataset = metric.truth
+            reference.dataset = truth
             reference.createIndex()
             evaluation = COCOeval(reference, reference.loadRes(detections), "bbox")
             evaluation.evaluate()

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 from zoo.data.sample import Labels
+from zoo.evaluation import found as found_module
 from zoo.evaluation.analysis import Status, analyse
 from zoo.evaluation.best_and_worst import ranked, save_best_and_worst
 from zoo.evaluation.coco import coco_evaluation, coco_numbers, ground_truth
+from zoo.evaluation.found import Found
 from zoo.evaluation.run import Result
 
 
@@ -42,15 +44,10 @@ def result(*rows, ids=(17, 18, 19)):
     source = Pets()
     source.category_ids = ids
     truth = ground_truth(source)
-    found = [
-        {
-            "image_id": image,
-            "category_id": ids[label],
-            "score": score,
-            "bbox": list(map(float, box)),
-        }
+    found = Found.of(
+        {"image_id": image, "category_id": ids[label], "score": score, "bbox": box}
         for image, label, score, *box in rows
-    ]
+    )
     return Result(coco_numbers(truth, found), source, truth, found, cut=2)
 
 
@@ -119,6 +116,16 @@ def test_images_at_a_confidence_have_what_scores_more():
     status = Status(coco_evaluation(found.truth, found.found), found)
     # At 0.7 the cat called a dog, 0.8, is left of image 1, and of image 2 nothing.
     assert status.per_image(0.7).tolist() == [[1, 0, 1], [0, 1, 2], [0, 0, 0]]
+
+
+def test_statuses_are_of_numbers_not_of_a_dictionary_a_detection(monkeypatch):
+    monkeypatch.setattr(found_module, "_row", None)  # half a million take half a minute
+    one = result(*ROWS)
+    status = Status(coco_evaluation(one.truth, one.found), one)
+    assert status.right.tolist() == [True, False, True, False]  # one in the crowd does not count
+    assert status.labels.tolist() == [0, 1, 1, 2]
+    assert status.scores.tolist() == [0.9, 0.8, 0.7, 0.5]
+    assert status.images.tolist() == [0, 1, 1, 2]
 
 
 def test_the_fuller_image_is_the_worse_and_the_better_one():
@@ -203,7 +210,7 @@ def alone(sides, found, score=0.9):
     """Analysis of one object and one detection at (0, 0), width and height."""
     source = Alone(*sides)
     truth = ground_truth(source)
-    rows = [{"image_id": 0, "category_id": 17, "score": score, "bbox": [0.0, 0.0, *found]}]
+    rows = Found.of([{"image_id": 0, "category_id": 17, "score": score, "bbox": [0, 0, *found]}])
     return analyse(Result(coco_numbers(truth, rows), source, truth, rows, cut=0))
 
 

@@ -11,12 +11,11 @@ from zoo.data.sample import Labels
 from zoo.errors import ZooError
 from zoo.evaluation.coco import (
     NAMES,
-    CocoMetric,
     coco_evaluation,
     coco_numbers,
     ground_truth,
-    numbers_of,
 )
+from zoo.evaluation.found import Found
 from zoo.evaluation.run import class_map
 
 
@@ -42,78 +41,59 @@ class Two:
         )
 
 
-def one(metric, image, xyxy, score, label):
-    metric.update_state(image, np.array([xyxy], "float32"), np.array([score]), np.array([label]))
+CAT, DOG = Two.category_ids
+
+
+def found(*detections):
+    """Of detections (image, xyxy, score, category)."""
+    rows = Found()
+    for image, xyxy, score, category in detections:
+        rows.add(image, np.array([xyxy], "float32"), np.array([score]), np.array([category]))
+    return rows
+
+
+def numbers(*detections):
+    return coco_numbers(ground_truth(Two()), found(*detections))
 
 
 def test_perfect_detections_score_one():
-    metric = CocoMetric(Two())
-    one(metric, 0, [0, 0, 40, 40], 0.9, 0)
-    one(metric, 1, [10, 10, 50, 50], 0.8, 0)
-    result = metric.result()
+    result = numbers((0, [0, 0, 40, 40], 0.9, CAT), (1, [10, 10, 50, 50], 0.8, CAT))
     assert result["AP"] == result["AP50"] == pytest.approx(1.0)
     assert result["APl"] == -1  # no large box but the crowd
 
 
 def test_half_found_at_no_false_positive():
-    metric = CocoMetric(Two())
-    one(metric, 0, [0, 0, 40, 40], 0.9, 0)
     # Precision is 1 up to recall 1/2: 51 of COCO's 101 recall points.
-    assert metric.result()["AP50"] == pytest.approx(51 / 101)
+    assert numbers((0, [0, 0, 40, 40], 0.9, CAT))["AP50"] == pytest.approx(51 / 101)
 
 
 def test_an_overlap_of_two_thirds_counts_up_to_its_threshold():
-    metric = CocoMetric(Two())
-    one(metric, 0, [0, 0, 40, 28], 0.9, 0)  # IoU 0.7: right at 0.50 … 0.70, 5 of 10 thresholds
-    one(metric, 1, [10, 10, 50, 50], 0.8, 0)
-    result = metric.result()
+    # IoU 0.7 in the first image: right at 0.50 … 0.70, 5 of 10 thresholds.
+    result = numbers((0, [0, 0, 40, 28], 0.9, CAT), (1, [10, 10, 50, 50], 0.8, CAT))
     assert result["AP50"] == pytest.approx(1.0)
     assert result["AP75"] < 0.6
 
 
 def test_a_detection_in_a_crowd_is_ignored():
-    metric = CocoMetric(Two())
-    one(metric, 0, [0, 0, 40, 40], 0.9, 0)
-    one(metric, 1, [10, 10, 50, 50], 0.8, 0)
-    one(metric, 1, [60, 60, 90, 90], 0.95, 1)
-    assert metric.result()["AP"] == pytest.approx(1.0)
+    cats = (0, [0, 0, 40, 40], 0.9, CAT), (1, [10, 10, 50, 50], 0.8, CAT)
+    assert numbers(*cats, (1, [60, 60, 90, 90], 0.95, DOG))["AP"] == pytest.approx(1.0)
 
 
 def test_no_detection_scores_zero():
-    assert CocoMetric(Two()).result()["AP"] == 0
+    assert numbers()["AP"] == 0
 
 
-def test_reset_forgets():
-    metric = CocoMetric(Two())
-    one(metric, 0, [0, 0, 40, 40], 0.9, 0)
-    metric.reset_state()
-    assert len(metric.detections) == 0
-
-
-def test_detections_are_rows_of_coco_and_numbers_give_the_scores_of_dictionaries():
-    metric = CocoMetric(Two())
-    one(metric, 1, [10, 10, 50, 40], 0.75, 0)
-    one(metric, 0, [0, 0, 40, 12], 0.5, 0)
+def test_detections_are_rows_of_coco():
+    rows = found((1, [10, 10, 50, 40], 0.75, CAT), (0, [0, 0, 40, 12], 0.5, CAT))
     first = {"image_id": 1, "category_id": 17, "bbox": [10, 10, 40, 30], "score": 0.75}
     second = {"image_id": 0, "category_id": 17, "bbox": [0, 0, 40, 12], "score": 0.5}
-    assert list(metric.detections) == metric.detections[:] == [first, second]
-    assert metric.detections[-1] == second
-    assert json.dumps(metric.detections[0]) == json.dumps(
-        {**first, "bbox": [10.0, 10.0, 40.0, 30.0]}
-    )
-    numbers, dictionaries = (
-        coco_evaluation(metric.truth, rows) for rows in (metric.detections, [first, second])
-    )
-    assert numbers_of(numbers) == numbers_of(dictionaries) == metric.result()
-    status = [e.image_diagnostics(iou_thr=0.5)["dt_status"] for e in (numbers, dictionaries)]
-    assert status[0] == status[1] == {1: "tp", 2: "fp"}  # detection n has id n + 1
-
-
-def test_keras_does_not_wrap_what_is_gathered():
-    metric = CocoMetric(Two())
-    one(metric, 0, [0, 0, 40, 28], 0.5, 0)
-    assert type(metric.truth) is dict and type(metric.truth["annotations"][0]["bbox"]) is list
-    assert type(metric.detections[0]) is dict
+    assert list(rows) == rows[:] == list(Found.of([first, second])) == [first, second]
+    assert rows[-1] == second
+    assert rows[rows.array[:, 0] == 1] == [first]
+    assert json.dumps(rows[0]) == json.dumps({**first, "bbox": [10.0, 10.0, 40.0, 30.0]})
+    evaluation = coco_evaluation(ground_truth(Two()), rows)
+    status = evaluation.image_diagnostics(iou_thr=0.5)["dt_status"]
+    assert status == {1: "tp", 2: "fp"}  # detection n has id n + 1
 
 
 def pycocotools(truth, detections):
@@ -160,7 +140,7 @@ def test_all_12_numbers_equal_pycocotools(seed, images):
         "annotations": annotations,
         "categories": [{"id": c, "name": str(c)} for c in (1, 2, 3)],
     }  # fmt: skip
-    ours, theirs = coco_numbers(truth, detections), pycocotools(truth, detections)
+    ours, theirs = coco_numbers(truth, Found.of(detections)), pycocotools(truth, detections)
     assert ours == pytest.approx(theirs, abs=1e-12)
 
 
@@ -170,7 +150,8 @@ def test_the_coco_apis_own_example(oracle_dir):
     found = json.loads((folder / "instances_val2014_fakebbox100_results.json").read_text())
     # The published table, to its three digits [val2014_fake_eval_res.txt].
     published = (0.505, 0.697, 0.573, 0.586, 0.519, 0.501, 0.387, 0.594, 0.595, 0.640, 0.566, 0.564)
-    assert tuple(coco_numbers(truth, found).values()) == pytest.approx(published, abs=5e-4)
+    got = coco_numbers(truth, Found.of(found))
+    assert tuple(got.values()) == pytest.approx(published, abs=5e-4)
 
 
 def test_ground_truth_keeps_crowd_and_area():

@@ -11,6 +11,7 @@ import supervision as sv
 from zoo.data.sources.shapes import Shapes
 from zoo.errors import ZooError
 from zoo.evaluation.best_and_worst import SIDE, save_best_and_worst
+from zoo.evaluation.found import Found
 from zoo.evaluation.pictures import SPREAD, draw, save_examples, write_picture
 from zoo.evaluation.run import Result
 
@@ -133,6 +134,6 @@ def test_very_thin_images_are_shown_one_pixel_wide(tmp_path):
     assert cv2.imread(str(tmp_path / "examples.png")).shape == (100, 300, 3)
     truth = {"categories": [], "annotations": []}
     analysis = {"per_image": [[1, 0, 0], [0, 0, 1]], "confidence": 0.5}
-    worst, best = save_best_and_worst(Result({}, source, truth, [], 0), analysis, tmp_path)
+    worst, best = save_best_and_worst(Result({}, source, truth, Found(), 0), analysis, tmp_path)
     assert (worst["width"], worst["height"]) == (1, SIDE)
     assert (best["width"], best["height"]) == (SIDE, 1)

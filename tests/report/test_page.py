@@ -10,6 +10,7 @@ import pytest
 
 from zoo.data.sources.shapes import Shapes
 from zoo.evaluation.coco import coco_numbers, ground_truth
+from zoo.evaluation.found import Found
 from zoo.evaluation.run import Result
 from zoo.evaluation.save import save_evaluation
 from zoo.report import charts, scores
@@ -33,10 +34,10 @@ def run(tmp_path_factory):
     source = Shapes(split="val", images=8, held_out=6, size=(64, 64), seed=1)
     source.class_names[0] = NASTY
     truth, rng = ground_truth(source), np.random.default_rng(0)
-    found = [
-        {**a, "bbox": (np.array(a["bbox"]) + rng.normal(0, 1, 4)).tolist(), "score": rng.random()}
+    found = Found.of(
+        {**a, "bbox": np.array(a["bbox"]) + rng.normal(0, 1, 4), "score": rng.random()}
         for a in truth["annotations"]
-    ]
+    )
     result = Result(coco_numbers(truth, found), source, truth, found, cut=0)
     save_evaluation(result, directory)
     (directory / "metrics.json").write_text(json.dumps(result.metrics))

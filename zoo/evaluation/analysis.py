@@ -54,7 +54,7 @@ def analyse(result: Result) -> dict[str, Any]:
         "confusion": _confusion(evaluation, places, confidence),
         "errors": _errors(evaluation),
         "darknet": darknet_map(
-            result.truth, darknet_order([row for row in result.found if row["score"] > SCORE])
+            result.truth, darknet_order(result.found[result.found.array[:, 5] > SCORE])
         ),
         "labels": label_statistics(result.truth, result.source),
         "per_image": status.per_image(confidence).tolist(),
@@ -77,11 +77,10 @@ class Status:
         status = evaluation.image_diagnostics(iou_thr=0.5)["dt_status"]
         index = {category["id"]: n for n, category in enumerate(result.truth["categories"])}
         numbers = np.array(sorted(status), int)
-        rows = [result.found[number - 1] for number in numbers]
-        self.right = np.array([status[number] == "tp" for number in numbers], bool)
-        self.labels = np.array([index[row["category_id"]] for row in rows], int)
-        self.scores = np.array([row["score"] for row in rows], float)
-        self.images = np.array([row["image_id"] for row in rows], int)
+        images, *_, self.scores, categories = result.found.array[numbers - 1].T
+        self.right = np.array([status[number] == "tp" for number in numbers.tolist()], bool)
+        self.labels = np.array([index[category] for category in categories.tolist()], int)
+        self.images = images.astype(int)
         objects = [a for a in result.truth["annotations"] if not a["iscrowd"]]
         self.counts = np.bincount(
             np.array([index[a["category_id"]] for a in objects], int), minlength=len(index)

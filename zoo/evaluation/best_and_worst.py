@@ -85,7 +85,8 @@ def _small(source: Source, index: int) -> np.ndarray:
 def _boxes(result: Result, wanted: set[int], confidence: float) -> dict[int, dict[str, list]]:
     index = {category["id"]: n for n, category in enumerate(result.truth["categories"])}
     boxes: dict[int, dict[str, list]] = {image: {"truth": [], "found": []} for image in wanted}
-    for kind, rows in (("truth", result.truth["annotations"]), ("found", result.found)):
+    found = result.found[np.isin(result.found.array[:, 0], list(wanted))]
+    for kind, rows in (("truth", result.truth["annotations"]), ("found", found)):
         for row in rows:
             image, score = row["image_id"], row.get("score")
             if image in wanted and (score is None or score > confidence):

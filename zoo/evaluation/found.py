@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,17 +17,29 @@ class Found(Sequence):
     def __init__(self) -> None:
         self._parts: list[np.ndarray] = [np.empty((0, 7))]
 
-    def add(self, image: int, xywh: np.ndarray, scores: np.ndarray, categories: np.ndarray) -> None:
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]]) -> Found:
+        """Detections that are dictionaries in COCO's results format."""
+        found = cls()
+        keys = "image_id", "score", "category_id"
+        for row in rows:
+            image, score, category = (row[key] for key in keys)
+            found._parts.append(np.array([[image, *row["bbox"], score, category]], float))
+        return found
+
+    def add(self, image: int, xyxy: np.ndarray, scores: np.ndarray, categories: np.ndarray) -> None:
         """Append the detections of one image.
 
         Args:
             image: its id.
-            xywh: (n, 4), left, top, width and height in pixels.
+            xyxy: (n, 4), pixels.
             scores: (n,).
             categories: (n,), COCO's category ids.
         """
-        images = np.full(len(scores), image)
-        self._parts.append(np.column_stack([images, xywh, scores, categories]).astype(np.float64))
+        images, corners = np.full(len(scores), image), xyxy[:, :2]
+        sides = xyxy[:, 2:] - corners
+        rows = np.column_stack([images, corners, sides, scores, categories])
+        self._parts.append(rows.astype(np.float64))
 
     @property
     def array(self) -> np.ndarray:
@@ -39,9 +51,12 @@ class Found(Sequence):
     def __len__(self) -> int:
         return sum(map(len, self._parts))
 
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (_row(values.tolist()) for values in self.array)
+
     def __getitem__(self, index: Any) -> Any:
-        """One row, or the list of those in a slice."""
-        if isinstance(index, slice):
+        """One row, or the list of those in a slice or where a mask is true."""
+        if isinstance(index, slice | np.ndarray):
             return [_row(values) for values in self.array[index].tolist()]
         return _row(self.array[index].tolist())
 

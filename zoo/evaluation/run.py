@@ -15,7 +15,8 @@ from zoo.data.loader import evaluation_batches
 from zoo.data.sample import Source
 from zoo.detector import Detector
 from zoo.errors import ZooError, nearest
-from zoo.evaluation.coco import CocoMetric
+from zoo.evaluation.coco import coco_numbers, ground_truth
+from zoo.evaluation.found import Found
 from zoo.exported import ExportedDetector
 from zoo.inference import filled, to_detections
 from zoo.registry import NMS
@@ -38,7 +39,7 @@ class Result:
     metrics: dict[str, float]
     source: Source
     truth: dict[str, Any]
-    found: Sequence[Mapping[str, Any]]
+    found: Found
     cut: int
 
     @property
@@ -101,7 +102,8 @@ def evaluate(
             "each relative to its side; evaluate it with evaluation.isotropic=false, as "
             "evaluation=exported does"
         )
-    metric, cut = CocoMetric(source), 0
+    truth, rows, cut = ground_truth(source), Found(), 0
+    categories = np.asarray(source.category_ids)
     batches = evaluation_batches(
         source,
         size=size,
@@ -124,10 +126,10 @@ def evaluate(
             edges = [*geometry.original[::-1]] * 2
             xyxy = np.clip(found.xyxy, 0, edges) if clip else found.xyxy
             scores = np.asarray(found.confidence)
-            metric.update_state(int(index), xyxy[known], scores[known], labels[known])
+            rows.add(int(index), xyxy[known], scores[known], categories[labels[known]])
         if between is not None:
             between()
-    return Result(metric.result(), source, metric.truth, metric.detections, cut)
+    return Result(coco_numbers(truth, rows), source, truth, rows, cut)
 
 
 def check_options(
