@@ -16,7 +16,7 @@ from zoo.data.sources.shapes import Shapes
 from zoo.errors import ZooError
 from zoo.training import anchors, preview
 from zoo.training.anchors import propose
-from zoo.training.preview import browse, contact_sheet, label_counts
+from zoo.training.preview import browse, label_counts
 
 SMALL = ["data=shapes", "data.images=20", "image_size=[96,128]", "batch_size=4"]
 
@@ -80,14 +80,6 @@ def test_samples_are_those_of_the_epoch(tmp_path, monkeypatch):
     monkeypatch.setattr(preview, "drawn", drawn)
     browse(composed("browse", "count=14", "epoch=2"), tmp_path)
     assert positions == list(range(20, 34))
-
-
-def test_a_sheet_has_room_for_several_sizes():
-    cells = [np.full((size, size, 3), size, np.uint8) for size in (20, 30, 20, 20, 20)]
-    sheet = contact_sheet(cells)
-    assert sheet.shape == (2 * 34, 4 * 34, 3)
-    assert (sheet[:30, 34:64] == 30).all() and (sheet[34:54, :20] == 20).all()
-    assert (sheet[20:34, :34] == 255).all()
 
 
 class Counted:

@@ -12,7 +12,7 @@ from zoo.data.sources.shapes import Shapes
 from zoo.errors import ZooError
 from zoo.evaluation.best_and_worst import SIDE, save_best_and_worst
 from zoo.evaluation.found import Found
-from zoo.evaluation.pictures import SPREAD, draw, save_examples, write_picture
+from zoo.evaluation.pictures import SPREAD, contact_sheet, draw, save_examples, write_picture
 from zoo.evaluation.run import Result
 
 COLOURS = [colour.as_rgb() for colour in sv.ColorPalette.DEFAULT.colors]
@@ -114,7 +114,15 @@ def test_boxes_of_a_sheet_are_scaled_with_its_pictures(tmp_path):
     save_examples(seeing, source, tmp_path / "examples.png", side=144)
     sheet = cv2.imread(str(tmp_path / "examples.png"))[..., ::-1]
     image = cv2.resize(source.image(0), (144, 96), interpolation=cv2.INTER_LINEAR)
-    np.testing.assert_array_equal(sheet[:, :144], draw(image, here))
+    np.testing.assert_array_equal(sheet[:96, :144], draw(image, here))
+
+
+def test_a_sheet_has_room_for_several_sizes():
+    cells = [np.full((size, size, 3), size, np.uint8) for size in (20, 30, 20, 20, 20)]
+    sheet = contact_sheet(cells, columns=4)
+    assert sheet.shape == (2 * 34, 4 * 34, 3)
+    assert (sheet[:30, 34:64] == 30).all() and (sheet[34:54, :20] == 20).all()
+    assert (sheet[20:34, :34] == 255).all()
 
 
 class Thin(Shapes):
@@ -131,7 +139,7 @@ def test_very_thin_images_are_shown_one_pixel_wide(tmp_path):
     source = Thin(split="train", images=2)
     blind = SimpleNamespace(detect=lambda image: [found([])])
     save_examples(blind, source, tmp_path / "examples.png", side=100)
-    assert cv2.imread(str(tmp_path / "examples.png")).shape == (100, 300, 3)
+    assert cv2.imread(str(tmp_path / "examples.png")).shape == (104, 208, 3)
     truth = {"categories": [], "annotations": []}
     analysis = {"per_image": [[1, 0, 0], [0, 0, 1]], "confidence": 0.5}
     worst, best = save_best_and_worst(Result({}, source, truth, Found(), 0), analysis, tmp_path)

@@ -130,16 +130,16 @@ def save_examples(
         (found,) = detector.detect(image)
         found.xyxy = found.xyxy * (side / max(image.shape[:2]))
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-        drawn = draw(small, found)
-        cells.append(drawn)
-    rows = [_row(cells[start : start + 3], width=3 * side) for start in range(0, len(cells), 3)]
-    write_picture(path, np.concatenate(rows, axis=0))
+        cells.append(draw(small, found))
+    write_picture(path, contact_sheet(cells, columns=3))
 
 
-def _row(cells: list[np.ndarray], *, width: int) -> np.ndarray:
-    """Pictures side by side on white, as high as the highest."""
-    row = np.full((max(cell.shape[0] for cell in cells), width, 3), 255, np.uint8)
+def contact_sheet(cells: Sequence[np.ndarray], *, columns: int) -> np.ndarray:
+    """Pictures, perhaps of several sizes, in rows on white with a little space between them."""
+    height, width = (max(cell.shape[axis] for cell in cells) + 4 for axis in (0, 1))
+    rows = -(-len(cells) // columns)
+    sheet = np.full((rows * height, min(len(cells), columns) * width, 3), 255, np.uint8)
     for number, cell in enumerate(cells):
-        left = number * width // 3
-        row[: cell.shape[0], left : left + cell.shape[1]] = cell
-    return row
+        top, left = number // columns * height, number % columns * width
+        sheet[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
+    return sheet

@@ -17,7 +17,7 @@ from zoo.data.geometry import resized_sides
 from zoo.data.sample import MEDIUM, Source
 from zoo.data.sources import open_source
 from zoo.data.training import TrainingSamples, network_input, training_samples
-from zoo.evaluation.pictures import labelled, write_picture
+from zoo.evaluation.pictures import contact_sheet, labelled, write_picture
 from zoo.files import replacing
 from zoo.ranges import check_whole
 from zoo.training.length import epochs
@@ -56,7 +56,7 @@ def browse(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     for number, start in enumerate(range(0, cfg["count"], COLUMNS * ROWS)):
         positions = range(first + start, first + min(start + COLUMNS * ROWS, cfg["count"]))
         cells = [drawn(samples, position, source.class_names, least=SIDE) for position in positions]
-        write_picture(directory / f"sheet-{number:03d}.png", contact_sheet(cells))
+        write_picture(directory / f"sheet-{number:03d}.png", contact_sheet(cells, columns=COLUMNS))
     statistics = label_counts(source, size=size, mode=mode)
     (directory / "labels.json").write_text(json.dumps(statistics, indent=1) + "\n")
     _print(statistics)
@@ -80,9 +80,8 @@ def save_first_batches(
     samples = training_samples(cfg, source, steps=steps, stride=stride)
     positions = range(COLUMNS * ROWS)
     cells = [drawn(samples, position, source.class_names, side=SIDE) for position in positions]
-    picture = cv2.imencode(".png", np.ascontiguousarray(contact_sheet(cells)[..., ::-1]))[1]
     with replacing(path) as file:
-        file.write_bytes(picture.tobytes())
+        write_picture(file, contact_sheet(cells, columns=COLUMNS))
 
 
 def drawn(
@@ -114,17 +113,6 @@ def drawn(
     boxes = sv.Detections(xyxy=y["boxes"][real] * scale, class_id=classes.astype(int))
     names = [class_names[index] for index in classes]
     return labelled(x, boxes, names, thickness=1, text_scale=0.35)
-
-
-def contact_sheet(cells: Sequence[np.ndarray]) -> np.ndarray:
-    """Pictures, perhaps of several sizes, in rows on white with a little space between them."""
-    height, width = (max(cell.shape[axis] for cell in cells) + 4 for axis in (0, 1))
-    rows = -(-len(cells) // COLUMNS)
-    sheet = np.full((rows * height, min(len(cells), COLUMNS) * width, 3), 255, np.uint8)
-    for number, cell in enumerate(cells):
-        top, left = number // COLUMNS * height, number % COLUMNS * width
-        sheet[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
-    return sheet
 
 
 def label_counts(source: Source, *, size: Sequence[int], mode: str) -> dict[str, Any]:
