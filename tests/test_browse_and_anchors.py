@@ -62,6 +62,10 @@ def test_a_large_input_is_drawn_as_it_is(tmp_path):
     assert cv2.imread(str(tmp_path / "sheet-000.png")).shape == (352 + 4, 384 + 4, 3)
 
 
+def test_fewer_images_than_a_batch_are_drawn(tmp_path):
+    assert browse(composed("browse", "count=1", "batch_size=100"), tmp_path)["images"] == 20
+
+
 def test_the_epoch_changes_what_is_shown(tmp_path):
     for epoch in (1, 2):
         browse(composed("browse", "count=4", f"epoch={epoch}"), tmp_path / str(epoch))
@@ -177,6 +181,7 @@ def test_too_many_clusters_are_an_error(tmp_path):
         (browse, "count=1.5", 0),
         (browse, "batch_size=0", 1),
         (browse, "steps_per_epoch=-1", 1),
+        (browse, "steps_per_epoch=0", 1),  # as in training, where null is all of them
         (propose, "clusters=0", 1),
         (propose, "clusters=two", 1),
         (propose, "generations=-1", 0),

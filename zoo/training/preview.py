@@ -20,7 +20,7 @@ from zoo.data.training import TrainingSamples, network_input, training_samples
 from zoo.evaluation.pictures import contact_sheet, labelled, write_picture
 from zoo.files import replacing
 from zoo.ranges import check_whole
-from zoo.training.length import epochs
+from zoo.training.length import epochs, steps_of_an_epoch
 
 COLUMNS, ROWS = 4, 3  # of a contact sheet
 #: The longer side of a sample in `batches.png`, and the least one in a sheet, pixels.
@@ -47,8 +47,9 @@ def browse(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
         check_whole(key, cfg[key], least=least)
     source = open_source(cfg["data"], "train")
     size, mode, _ = network_input(cfg)
-    steps = cfg["steps_per_epoch"] or max(1, len(source) // cfg["batch_size"])
-    check_whole("steps_per_epoch", steps, least=1)
+    # Fewer images than a batch, which training refuses, may be looked at.
+    batch_size = min(cfg["batch_size"], len(source))
+    steps = steps_of_an_epoch({**cfg, "batch_size": batch_size}, source)
     cfg = {**cfg, "epochs": epochs(cfg, source, steps=steps)}
     samples = training_samples(cfg, source, steps=steps)
     first = (cfg["epoch"] - 1) * steps * cfg["batch_size"]
