@@ -94,7 +94,7 @@ def test_the_config_prints_without_loading_a_backend():
             "weights=yolov4.conv.137 and the name of its model",
             id="weights",
         ),
-        pytest.param("model=5", "a choice like model=… or data=… is a name", id="no name"),
+        pytest.param("model=5", "model=5: a choice is a name; there are: yolov3,", id="no name"),
     ],
 )
 def test_a_misspelling_is_one_sentence_with_the_nearest_name(override, sentence):

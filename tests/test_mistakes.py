@@ -79,6 +79,20 @@ MISTAKES = [
     pytest.param("zoo.train", ["weights=nothing.keras"], "no file nothing.keras", id="weights"),
     pytest.param("zoo.train", ["batch_size=1000", "data=shapes", "data.images=16", "image_size=64"],
                  "batch_size 1000", id="batch"),
+    pytest.param("zoo.browse", ["tracker=null"],
+                 "tracker=null: a choice is a name; tracker=none is nothing", id="null tracker"),
+    pytest.param("zoo.browse", ["~tracker"],
+                 "zoo.browse needs tracker=…; tracker=none is nothing", id="no tracker"),
+    pytest.param("zoo.train", ["augment=[]"],
+                 "zoo.train needs augment=…; augment=none is nothing", id="list of no augment"),
+    pytest.param("zoo.train", ["optimizer=5"],
+                 "optimizer=5: a choice is a name; there are: adamw, sgd", id="a number"),
+    pytest.param("zoo.train", ["~optimizer"],
+                 "zoo.train needs optimizer=…; there are: adamw, sgd", id="no optimizer"),
+    pytest.param("zoo.train", ["~seed"], "zoo.train needs seed=…; leave ~seed out", id="no key"),
+    pytest.param("zoo.train", ["evaluation=null"],
+                 "evaluation=null takes the place of several keys; set evaluation.every=…",
+                 id="null of several keys"),
 ]  # fmt: skip
 
 # Commands one after another in one process: each of its own would import TensorFlow first.

@@ -19,7 +19,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from zoo.config import CONF, PluginYaml, explain, known_keys, override
+from zoo.config import CONF, PluginYaml, explain, known_keys, options, override, override_value
 from zoo.download import cache_directory
 from zoo.errors import PartFailed, ZooError, nearest
 
@@ -52,8 +52,8 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
         @functools.wraps(task)
         def job(cfg: DictConfig) -> Any:
             try:
-                _check_mappings(cfg, name)
                 overrides = list(HydraConfig.get().overrides.task)
+                _check_keys(cfg, name, overrides)
                 _keep_names(cfg, overrides)
                 _tell_of_unknown_keys(cfg, name, overrides)
                 return task(cfg)
@@ -93,20 +93,46 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
                     _complain(ZooError(f"{cause.filename}: {cause.strerror}"))
                 if not str(error).startswith(NO_CHOICE):
                     raise
-                _complain(ZooError("a choice like model=… or data=… is a name, not a number"))
+                _complain(_no_choice(name, sys.argv[1:]))
 
         return run
 
     return wrap
 
 
-def _check_mappings(cfg: DictConfig, name: str) -> None:
-    """Raise a `ZooError` where an override put a value in place of several keys."""
-    written: Any = OmegaConf.to_container(OmegaConf.load(CONF / f"{name}.yaml"))
-    for key, value in written.items():
-        if isinstance(value, dict) and key in cfg and not isinstance(cfg[key], DictConfig):
-            below = ", ".join(f"{key}.{one}=…" for one in value)
+def _check_keys(cfg: DictConfig, name: str, overrides: list[str]) -> None:
+    """Raise a `ZooError` where a value stands in place of several keys, or a key is taken away."""
+    for key, below in _mappings(name).items():
+        if key in cfg and not isinstance(cfg[key], DictConfig):
             raise ZooError(f"{key}={cfg[key]} takes the place of several keys; set {below}")
+    if any(text.startswith("~") or text.endswith("=[]") for text in overrides):
+        for key in known_keys(name, ""):
+            if key not in cfg:
+                choices = _choices(key) if options(key) else f"leave ~{key} out"
+                raise ZooError(f"zoo.{name} needs {key}=…; {choices}")
+
+
+def _mappings(name: str) -> dict[str, str]:
+    """The keys of `conf/<name>.yaml` that have others below, and how those are set."""
+    written: Any = OmegaConf.to_container(OmegaConf.load(CONF / f"{name}.yaml"))
+    mappings = {key: value for key, value in written.items() if isinstance(value, dict)}
+    return {key: ", ".join(f"{key}.{one}=…" for one in mappings[key]) for key in mappings}
+
+
+def _choices(group: str) -> str:
+    known = options(group)
+    return f"{group}=none is nothing" if "none" in known else f"there are: {', '.join(known)}"
+
+
+def _no_choice(name: str, arguments: list[str]) -> ZooError:
+    """What is wrong with `tracker=null`, or `model=5`: Hydra does not say which override it is."""
+    for text in arguments:
+        key, value = text.partition("=")[0], override_value(text)
+        if options(key) and isinstance(value, int | float | None):
+            if key in (below := _mappings(name)):
+                return ZooError(f"{text} takes the place of several keys; set {below[key]}")
+            return ZooError(f"{text}: a choice is a name; {_choices(key)}")
+    return ZooError("a choice like model=… or data=… is a name")
 
 
 def _keep_names(cfg: DictConfig, overrides: list[str]) -> None:

@@ -228,6 +228,12 @@ def test_values_that_do_not_fit_are_one_clear_error(shapes, overrides, sentence)
         training_samples(cfg, shapes, steps=6)
 
 
+def test_a_misspelt_key_of_augment_gets_the_nearest(shapes):
+    cfg = config.plain(config.compose("train", ["+augment.scale=[0.5]"]))
+    with pytest.raises(ZooError, match="augment takes no 'scale'; did you mean scales"):
+        training_samples(cfg, shapes, steps=6)
+
+
 def test_the_yaml_of_a_data_set_may_leave_the_loader_its_defaults(shapes):
     cfg = config.plain(config.compose("train", ["~data.max_boxes", "~data.cache_mb"]))
     assert training_samples(cfg, shapes, steps=6)(0)[1]["boxes"].shape == (100, 4)

@@ -35,6 +35,11 @@ from zoo.training.settings import check_settings
         ("label_smoothing=7", "label_smoothing=7: must be a number from 0 to below 1"),
         ("checkpoint.keep=0", r"checkpoint\.keep=0: .* at least 1"),
         ("epochs=true", "epochs=True: .* at least 1"),
+        ("+checkpoint.kept=1", "checkpoint takes no 'kept'; did you mean keep"),
+        ("~checkpoint.keep", r"a run needs checkpoint\.keep; leave ~checkpoint\.keep out"),
+        ("~evaluation.every", r"a run needs evaluation\.every; leave ~evaluation\.every out"),
+        ("+augment.scale=[0.5]", "augment takes no 'scale'; did you mean scales"),
+        ("+augment.seed=3", "augment takes no 'seed'; there are: interpolation, scales"),
     ],
 )
 def test_a_value_that_means_nothing_is_refused(monkeypatch, tmp_path, override, sentence):

@@ -22,6 +22,8 @@ from zoo.ranges import check_whole
 
 #: Of decoded images, where the YAML of a data set does not say.
 CACHE_MB = 512
+#: Keys of a config's `augment`.
+AUGMENT = ("transforms", "scales", "interpolation", "unmixed_epochs")
 #: Class of the rows that fill up a batch's ground truth.
 PADDING = -1
 #: Partners of a mix are among so many earlier images, which are likely to be in memory still.
@@ -274,6 +276,17 @@ def network_input(
     return (sides[0], sides[1]), model.get("resize", "stretch"), coarsest
 
 
+def check_augment(augment: Mapping[str, Any]) -> None:
+    """Refuse a key of a config's `augment` that nothing reads.
+
+    Raises:
+        ZooError: names the key; the nearest is suggested.
+    """
+    for key in augment:
+        if key not in AUGMENT:
+            raise ZooError(f"augment takes no {key!r}; {nearest(key, AUGMENT)}")
+
+
 def training_samples(
     cfg: Mapping[str, Any], source: Source, *, steps: int, stride: int | None = None
 ) -> TrainingSamples:
@@ -290,6 +303,7 @@ def training_samples(
     """
     size, mode, stride = network_input(cfg, stride)
     check_whole("epochs", cfg["epochs"], least=0)
+    check_augment(cfg["augment"])
     augment = dict(cfg["augment"])
     unmixed = augment.pop("unmixed_epochs", 0)
     if not isinstance(unmixed, int | float) or not 0 <= unmixed < math.inf:

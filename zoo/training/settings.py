@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from zoo.data.training import check_augment
 from zoo.errors import ZooError, nearest
 from zoo.ranges import BELOW_ONE, PROBABILITY, SHARE, check_number, check_whole, is_in
 
@@ -18,6 +19,8 @@ WHOLE_OR_NULL = {
     "epochs": 1, "steps_per_epoch": 1, "patience": 1, "threads": 0,
     "evaluation.max_candidates": 1, "evaluation.max_detections": 1,
 }  # fmt: skip
+#: Keys below another that a run cannot do without; `checkpoint` has no others.
+NEEDED = ("checkpoint.every", "checkpoint.keep", "evaluation.every")
 #: Numbers from 0 to 1, or null.
 SHARES = ("evaluation.score_threshold", "evaluation.iou_threshold")
 #: NumPy takes no greater seed.
@@ -36,6 +39,13 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
     """
     below = {f"{g}.{k}": v for g in ("checkpoint", "evaluation") for k, v in cfg[g].items()}
     values = {**cfg, **below}
+    for key in NEEDED:
+        if key not in values:
+            raise ZooError(f"a run needs {key}; leave ~{key} out")
+    for key in cfg["checkpoint"]:
+        if f"checkpoint.{key}" not in NEEDED:
+            raise ZooError(f"checkpoint takes no {key!r}; {nearest(key, ('every', 'keep'))}")
+    check_augment(cfg["augment"])
     for key, least in WHOLE.items():
         if key in values:
             check_whole(key, values[key], least=least)
