@@ -221,6 +221,16 @@ def test_fingerprint_is_stable(root):
     assert opened(root).fingerprint == opened(root).fingerprint
 
 
+def test_fingerprint_is_that_of_any_locale(root, tmp_path, monkeypatch):
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    stated = next(tmp_path.glob("tiny_boxes/*/dataset_info.json"))
+    stated.write_text(stated.read_text().replace("{", '{"citation": "“Ameise”",', 1), "utf-8")
+    with monkeypatch.context() as latin:
+        latin.setattr(io, "text_encoding", lambda encoding, *_: encoding or "latin-1")
+        fingerprint = opened(tmp_path).fingerprint
+    assert opened(tmp_path).fingerprint == fingerprint
+
+
 def test_not_prepared_says_how_to(root):
     with pytest.raises(
         ZooError, match=r"coco/2017 is not prepared in .*tfds\.builder\('coco/2017'"

@@ -104,7 +104,7 @@ class Tfds:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over what TFDS recorded of the prepared files, classes, ids and labels."""
-        stated = (self._folder / "dataset_info.json").read_text()
+        stated = (self._folder / "dataset_info.json").read_text(encoding="utf-8")
         prefix = hashlib.sha256(json.dumps([self._split, stated]).encode()).hexdigest()
         return fingerprint(self, [prefix] + [None] * (len(self) - 1))
 
