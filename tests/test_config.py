@@ -1,3 +1,4 @@
+import logging
 import os
 import re
 import shlex
@@ -11,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zoo import config
-from zoo.command import _complain, _keep_compiled, _keep_names
+from zoo.command import _complain, _keep_compiled, _keep_names, _log_in_utf8
 from zoo.errors import ZooError
 from zoo.registry import BACKBONES
 
@@ -130,6 +131,19 @@ def test_a_third_partys_failure_comes_with_its_place(capsys):
     *place, sentence = capsys.readouterr().err.splitlines()
     assert sentence == "error: backbone 'odd' failed: KeyError: 'width'"
     assert any("in part" in line for line in place)
+
+
+def test_a_log_file_has_every_line_in_every_locale(tmp_path):
+    handler = logging.FileHandler(tmp_path / "train.log", encoding="ascii")
+    log = logging.getLogger()
+    log.addHandler(handler)
+    try:
+        _log_in_utf8()
+        log.warning("input 416×416")
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+    assert (tmp_path / "train.log").read_text("utf-8") == "input 416×416\n"
 
 
 def test_a_value_in_place_of_several_keys_is_refused(tmp_path):

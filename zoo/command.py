@@ -52,6 +52,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
         @functools.wraps(task)
         def job(cfg: DictConfig) -> Any:
             try:
+                _log_in_utf8()
                 overrides = list(HydraConfig.get().overrides.task)
                 _check_keys(cfg, name, overrides)
                 _keep_names(cfg, overrides)
@@ -173,6 +174,13 @@ def _print_what_can_be_printed() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _log_in_utf8() -> None:
+    """A locale without `→` would cost the log file that Hydra has opened each line that has one."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler) and handler.stream:
+            handler.stream.reconfigure(encoding="utf-8")
 
 
 def is_job_of_sweep(hydra: Any) -> bool:
