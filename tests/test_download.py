@@ -34,6 +34,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.content, self.status, self.kind = CONTENT, 200, "application/octet-stream"
         self.cut, self.ranges, self.declare_length, self.reset = None, True, True, False
         self.length = None  # declared instead of the true one
+        self.location = None  # to which each request is redirected
         self.delay = 0.0  # seconds before each answer
         self.requests = []  # the Range header of each request
         self.url = f"http://127.0.0.1:{self.server_address[1]}/files/toy.weights"
@@ -47,6 +48,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server, wanted = self.server, self.headers.get("Range")
         server.requests.append(wanted)
         time.sleep(server.delay)
+        if server.location:
+            self.send_response(302)
+            self.send_header("Location", server.location)
+            self.end_headers()
+            return
         if server.status != 200:
             self.send_error(server.status)
             return
@@ -213,6 +219,8 @@ def test_processes_race_safely(server, cache):
         pytest.param(dict(status=404), "HTTP 404", id="404"),
         pytest.param(dict(status=403), "HTTP 403", id="403"),
         pytest.param(dict(status=500), "HTTP 500", id="500"),
+        pytest.param(dict(location="http://[::1/x"), "malformed address: .*IPv6", id="half IPv6"),
+        pytest.param(dict(location="http://a..b/x"), "malformed address: .*label", id="no host"),
         pytest.param(dict(cut=0), "connection was cut", id="cut before the first byte"),
         pytest.param(dict(content=b"", declare_length=False), "was cut", id="nothing"),
     ],
@@ -232,7 +240,7 @@ class Fresh:
 
     def __init__(self):
         self.content, self.status, self.kind = CONTENT, 200, "application/octet-stream"
-        self.cut, self.declare_length, self.length = None, True, None
+        self.cut, self.declare_length, self.length, self.location = None, True, None, None
 
 
 def test_what_came_before_a_failure_is_kept(server, cache):

@@ -209,8 +209,10 @@ def _open(url: str, start: int) -> Any:
     except HTTPError as error:
         error.close()
         raise Unavailable(f"HTTP {error.code} {error.reason}") from error
-    except UnicodeError as error:
-        raise ZooError(f"{url} is not ASCII; write its other characters as %…") from error
+    except ValueError as error:
+        if not url.isascii():
+            raise ZooError(f"{url} is not ASCII; write its other characters as %…") from error
+        raise Unavailable(f"a malformed address: {error}") from error  # it redirects there
     except OSError as error:  # URLError too: no route, no name, refused, TLS, time-out
         raise _Network(str(getattr(error, "reason", error))) from error
 
