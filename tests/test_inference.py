@@ -89,6 +89,12 @@ def test_a_folder_has_the_pictures_of_every_format_in_order(tmp_path, suffix):
     assert [name for name, _ in inference.pictures(f"{tmp_path}/*{suffix}")] == expected
 
 
+def test_a_folder_called_like_a_picture_is_none(tmp_path):
+    (tmp_path / "a.jpg").mkdir()
+    (tmp_path / "b.jpg").touch()
+    assert inference.pictures(tmp_path) == [(str(tmp_path / "b.jpg"), tmp_path / "b.jpg")]
+
+
 def test_pictures_are_read_ahead_in_order_and_errors_come_in_their_place():
     assert list(ahead(lambda x: x * x, list(range(9)))) == [x * x for x in range(9)]
 

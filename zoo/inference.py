@@ -260,7 +260,8 @@ def pictures(source: Any) -> list[Picture]:
     path = Path(source)
     try:
         if path.is_dir():
-            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            named = (file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            files = sorted(file for file in named if not file.is_dir())
         elif path.is_file():
             files = [path]
         else:

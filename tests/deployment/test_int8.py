@@ -66,6 +66,14 @@ def test_a_folder_without_pictures_is_named(tmp_path):
         calibration(tmp_path)
 
 
+def test_a_bad_picture_is_named_before_anything_is_converted(folder):
+    whole = (folder / "b.png").read_bytes()
+    (folder / "b.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ZooError, match=r"b\.png is a truncated PNG; replace or remove it"):
+        calibration(folder)
+    calibration(folder, limit=1)  # which is a.png alone
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

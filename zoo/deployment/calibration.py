@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.data.image import image_size
 from zoo.errors import ZooError
 from zoo.format.contract import CALIBRATED
 from zoo.inference import pictures, prepared
@@ -54,13 +55,16 @@ class Calibration:
         batch_size: pictures in a batch; the last is filled up with its last picture.
 
     Raises:
-        ZooError: no picture is there.
+        ZooError: no picture is there, or one is none by its header: said before minutes of work.
     """
 
     def __init__(
         self, source: Any, *, limit: int, size: tuple[int, int], resize: str, batch_size: int
     ):
         self.pictures = pictures(source)[:limit]
+        for _, picture in self.pictures:
+            if not isinstance(picture, np.ndarray):
+                image_size(picture)
         self.size = size
         self.resize = resize
         self.batch_size = batch_size
