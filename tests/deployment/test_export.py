@@ -188,6 +188,37 @@ def test_a_file_says_what_it_is(square):
 
 
 @pytest.mark.parametrize(
+    ("resize", "nms", "inputs", "outputs"),
+    [
+        pytest.param("stretch", {"name": "greedynms"}, {"images"},
+                     {"boxes", "scores", "classes", "count", "candidates"}, id="with NMS"),
+        pytest.param("letterbox", None, {"images", "window"}, {"boxes", "scores"}, id="without"),
+    ],
+)  # fmt: skip
+def test_a_file_describes_what_it_takes_and_gives(resize, nms, inputs, outputs):
+    from zoo.deployment.exporting import describe
+
+    detector = SimpleNamespace(name="m", class_names=["a"])
+    found = describe(detector, (32, 64), 1, resize, "float32", nms, None, None)
+    arrays = {key for key, text in found.items() if re.match("(float|int)32 [(]", str(text))}
+    assert arrays == inputs | outputs
+    assert "not cut off" in found["boxes"]
+    assert ("grey of 0.5" in found["images"]) == ("window" in inputs)
+    assert ("all anchors" in found["scores"]) == (nms is None)
+
+
+def test_onnx_declares_the_sizes_of_what_it_gives(square):
+    need("onnx")
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(square / "onnx.onnx", providers=["CPUExecutionProvider"])
+    assert {output.name: output.shape for output in session.get_outputs()} == {
+        "boxes": [1, 300, 4], "scores": [1, 300], "classes": [1, 300],
+        "count": [1], "candidates": [1],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
     ("options", "sentence"),
     [
         pytest.param({"score_threshold": 0.1}, "finds nothing below score_thr", id="too low"),
@@ -409,6 +440,17 @@ def test_openvinos_weights_must_be_whole(share, square, tmp_path):
         zoo.load(tmp_path / "m.xml")
 
 
+def test_openvinos_weights_must_be_those_of_the_model(square, tmp_path):
+    need("openvino")
+    whole = square / "openvino.xml"
+    (tmp_path / "m.xml").write_bytes(whole.read_bytes())
+    other = bytearray(whole.with_suffix(".bin").read_bytes())
+    other[len(other) // 2] ^= 1  # as many bytes
+    (tmp_path / "m.bin").write_bytes(other)
+    with pytest.raises(ZooError, match=r"m\.bin is of another export than .*m\.xml; copy both"):
+        zoo.load(tmp_path / "m.xml")
+
+
 def test_a_file_of_metadata_without_a_graph_is_named(square, tmp_path):
     need("litert")
     text = json.dumps(zoo.load(square / "litert.tflite").metadata)
@@ -459,20 +501,27 @@ def test_nothing_is_told_of_temporary_folders(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("precision", "halved"), [("float32", False), ("float16", True), ("bfloat16", True)]
+    ("precision", "halved", "hint"),
+    [("float32", False, "f32"), ("float16", True, "f32"), ("bfloat16", True, "bf16")],
 )
-def test_half_precision_halves_the_weights_of_openvino(precision, halved, tmp_path, monkeypatch):
+def test_openvinos_weights_may_be_halved_and_its_file_says_how_to_compile_it(
+    precision, halved, hint, tmp_path, monkeypatch
+):
     from zoo.format import openvino
 
-    saved, model = [], SimpleNamespace(set_rt_info=lambda *_: None)
-    engine = SimpleNamespace(
-        convert_model=lambda folder: model,
-        save_model=lambda model, path, compress_to_fp16: saved.append(compress_to_fp16),
-    )
+    def save_model(model, path, compress_to_fp16):
+        saved.append(compress_to_fp16)
+        Path(path).with_suffix(".bin").write_bytes(b"123456789")
+
+    saved, told = [], {}
+    model = SimpleNamespace(set_rt_info=lambda text, _: told.update(json.loads(text)))
+    engine = SimpleNamespace(convert_model=lambda folder: model, save_model=save_model)
     monkeypatch.setattr(openvino, "need", lambda *_: engine)
     monkeypatch.setattr(openvino, "saved", contextlib.nullcontext)
     openvino.OpenVINO().write(None, tmp_path / "m.xml", metadata={}, precision=precision)
-    assert saved == [halved]
+    assert saved == [halved, halved]  # the second time with what the first gave
+    assert told["compile_model"]["INFERENCE_PRECISION_HINT"] == hint
+    assert told["bin_crc32"] == 0xCBF43926  # the check value of CRC-32, of these nine digits
 
 
 def test_an_export_that_fails_leaves_the_file_that_was(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from zoo.data.geometry import MODES
+from zoo.data.geometry import GREY, MODES
 from zoo.deployment.calibration import Calibration, checked
 from zoo.deployment.fold import fold
 from zoo.deployment.graph import check_backend, trace
@@ -17,6 +17,13 @@ from zoo.files import exporting_into
 from zoo.format.contract import check_precision
 from zoo.ranges import check_whole
 from zoo.registry import FORMATS, NMS
+
+#: How an image comes to the size of the input, in a few words.
+PLACED = {
+    "letterbox": "the image enlarged or reduced (linear, half-pixel centres) to fit, its sides "
+    f"rounded down, in the middle of grey of {GREY}, margins above and on the left rounded down",
+    "stretch": "the image stretched (linear, half-pixel centres) to fill it",
+}
 
 
 def export(
@@ -102,7 +109,7 @@ def describe(
     inputs: Calibration | None,
 ) -> dict[str, Any]:
     """What a user of the file must know, in the file: enough to run it without this package."""
-    return {
+    facts = {
         "zoo": zoo.__version__,
         "name": detector.name,
         "class_names": detector.class_names,
@@ -111,9 +118,20 @@ def describe(
         "resize": resize,
         "precision": precision,
         "nms": None if nms is None else NMS.settings(nms),
-        "images": "float32 (batch, height, width, 3) in [0, 1], RGB",
-        "window": "float32 (batch, 4): x1, y1, x2, y2 of the image in the input, in [0, 1]",
-        "boxes": "x1, y1, x2, y2 relative to the image, in [0, 1]; rows from count on are 0",
         "preset": preset,
         **({"calibration": inputs.facts()} if inputs else {}),
+        "images": f"float32 (batch, height, width, 3) in [0, 1], RGB: {PLACED[resize]}; one of 4, "
+        "8 or 16 times these sides or more is averaged before, over 2, 4 or 8 pixels each way",
+        "boxes": "float32 (batch, n, 4): x1, y1, x2, y2 relative to the image; what reaches beyond "
+        "it is not cut off at 0 and 1",
+    }
+    if resize == "letterbox":
+        facts["window"] = "float32 (batch, 4): x1, y1, x2, y2 of the image in the input, in [0, 1]"
+    if nms is None:
+        return facts | {"scores": "float32 (batch, n, classes) in [0, 1]; all anchors, no NMS"}
+    return facts | {
+        "scores": "float32 (batch, n) in [0, 1], falling; rows from count on are 0, boxes' too",
+        "classes": "int32 (batch, n): which of class_names, from 0",
+        "count": "int32 (batch): detections, which are the first rows",
+        "candidates": "int32 (batch): pairs of box and class above score_threshold, before the NMS",
     }

@@ -30,6 +30,10 @@ class Onnx:
         model, _ = tf2onnx.convert.from_function(
             function, input_signature=function.input_signature, opset=OPSET
         )
+        given = function.get_concrete_function().structured_outputs
+        for output in model.graph.output:  # tf2onnx has lost some of their sizes
+            kind, shape = output.type.tensor_type.elem_type, list(given[output.name].shape)
+            output.CopyFrom(onnx.helper.make_tensor_value_info(output.name, kind, shape))
         onnx.helper.set_model_props(model, {"zoo": json.dumps(metadata)})
         onnx.save(model, str(path))
 
