@@ -50,11 +50,12 @@ def main(cfg: DictConfig) -> None:
         raise ZooError(
             f"precision={precision} is of an exported model, not of runtime=keras; add runtime=auto"
         )
-    if runtime != "keras":
-        from zoo.runtimes import exported
+    if runtime == "keras":
+        detector = _light(zoo.load(preset))
+    else:
+        from zoo.runtimes import loaded
 
-        preset = exported(preset, runtime=runtime, precision=precision, **settings)
-    detector = _light(zoo.load(preset))
+        detector = loaded(preset, runtime=runtime, precision=precision, **settings)
     if isinstance(found, Video):
         _video(detector, found, directory, frames, settings)
     else:

@@ -126,22 +126,33 @@ def _into_cache(url: str, target: Path, wanted: File) -> Path:
     if scheme not in ("http", "https"):
         raise ZooError(f"{url} is not an http or https address")
     part = target.with_name(f"{target.name}.{wanted.sha256[:8]}.part")
+    with filling(target):
+        if target.is_file() and wanted.mismatch(target) is None:
+            return target  # another process was faster
+        _download(url, part, wanted)
+        if mismatch := wanted.mismatch(part):
+            part.unlink()
+            raise ZooError(f"what {url} sent {mismatch}; nothing was kept, try again")
+        os.replace(part, target)
+    return target
+
+
+@contextlib.contextmanager
+def filling(target: Path) -> Iterator[None]:
+    """Keep other processes out of the block, which puts `target` into the cache.
+
+    Raises:
+        ZooError: something cannot be written there.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with alone(target.with_name(f"{target.name}.lock")):
-            if target.is_file() and wanted.mismatch(target) is None:
-                return target  # another process was faster
-            _download(url, part, wanted)
-            if mismatch := wanted.mismatch(part):
-                part.unlink()
-                raise ZooError(f"what {url} sent {mismatch}; nothing was kept, try again")
-            os.replace(part, target)
+            yield
     except OSError as error:
         raise ZooError(
             f"{target} cannot be written: {error.strerror or error}; "
             "set ZOO_CACHE to a directory with room"
         ) from error
-    return target
 
 
 @contextlib.contextmanager

@@ -9,15 +9,15 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from zoo import config
 from zoo.cards import card, preset_called, weights_file
-from zoo.download import alone, cache_directory
+from zoo.download import cache_directory, filling
 from zoo.errors import ZooError, nearest
+from zoo.exported import ExportedDetector, load_exported
 from zoo.files import file_sha256
 from zoo.format.contract import CALIBRATED, check_precision, format_of
 from zoo.registry import FORMATS
@@ -69,11 +69,30 @@ def exported(preset: str, *, runtime: str, precision: str = "float32", **options
     key = json.dumps([_code(), str(preset), digest, settings], sort_keys=True)
     folder = cache_directory() / "exports" / hashlib.sha256(key.encode()).hexdigest()[:16]
     file = folder / f"model{FORMATS[format]().suffix}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with alone(folder.with_name(f"{folder.name}.lock")):
-        if not file.exists():
-            _export(source, file, settings)
+    if not file.exists():  # else the cache may be read-only, and weights need not be there
+        with filling(folder):
+            if not file.exists():  # another process was not faster
+                _export(source, file, settings)
     return file
+
+
+def loaded(preset: str, **options: Any) -> ExportedDetector:
+    """The model of that file; what is damaged in the cache is exported once more.
+
+    Raises:
+        ZooError: as of `exported` and `zoo.exported.load_exported`.
+    """
+    file = exported(preset, **options)
+    format = str(format_of(file))
+    try:
+        return load_exported(file, format)
+    except ZooError as error:
+        # What a user named is his; an engine that is not installed is no damage.
+        if file == Path(preset) or isinstance(error.__cause__, ImportError):
+            raise
+    with filling(file.parent):
+        shutil.rmtree(file.parent)
+    return load_exported(exported(preset, **options), format)
 
 
 def _engine(runtime: str) -> str:
@@ -116,7 +135,6 @@ def _plugins() -> list[tuple[str, str]]:
 def _weights(preset: str) -> tuple[str, str]:
     """What to export, and the hash of its weights."""
     if preset_called(preset) is not None:
-        weights_file(card(preset))
         return preset, card(preset)["weights"]["sha256"]
     path = checkpoint(Path(preset))
     return str(path), file_sha256(path)
@@ -129,14 +147,27 @@ def _export(source: str, file: Path, settings: dict[str, Any]) -> None:
     def quoted(path: Path | str) -> str:  # a path may have characters of Hydra's grammar
         return QuotedString(str(path), Quote.single).with_quotes()
 
-    with tempfile.TemporaryDirectory(dir=file.parent.parent) as folder:
-        made = Path(folder) / "made"
+    if preset_called(source) is not None:
+        weights_file(card(source))  # here it shows its progress
+    folder = file.parent.with_name(f"{file.parent.name}.unfinished")
+    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+    folder.mkdir()
+    try:
+        made = folder / "made"
         given = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
         command = [sys.executable, "-m", "zoo.export", f"preset={quoted(source)}", *given]
         command += [f"output={quoted(made / file.name)}"]
-        command += [f"hydra.run.dir={quoted(Path(folder) / 'run')}"]
+        command += [f"hydra.run.dir={quoted(folder / 'run')}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise ZooError(f"export for this runtime failed: {done.stderr.strip()[-2000:]}")
+            raise ZooError(f"export for this runtime failed: {_reason(done)}")
         shutil.rmtree(file.parent, ignore_errors=True)
         made.rename(file.parent)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    """The sentence that a command ended with, else the end of its traceback, else its status."""
+    told = f"\n{done.stderr.strip()}".rpartition("\nerror: ")[2].strip()
+    return told[-2000:] or f"its process ended with status {done.returncode}"

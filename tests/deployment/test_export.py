@@ -500,6 +500,24 @@ def test_nothing_is_told_of_temporary_folders(tmp_path):
     assert not told
 
 
+def test_a_full_disk_is_an_os_error_of_every_engine(tmp_path, monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+    from zoo.format import contract, openvino
+
+    def full(*_, **__):
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+    (tmp_path / "file").touch()
+    function = tf.function(lambda x: {"y": x}, input_signature=[tf.TensorSpec((1,))])
+    with pytest.raises(OSError, match="file is not a directory"):
+        contract.save(function, str(tmp_path / "file" / "m"))
+    engine = SimpleNamespace(convert_model=lambda folder: None, save_model=full)
+    monkeypatch.setattr(openvino, "need", lambda *_: engine)
+    monkeypatch.setattr(openvino, "saved", contextlib.nullcontext)
+    with pytest.raises(OSError, match=r"basic_ios::clear.*; is the disk full"):
+        openvino.OpenVINO().write(None, tmp_path / "m.xml", metadata={}, precision="float32")
+
+
 @pytest.mark.parametrize(
     ("precision", "halved", "hint"),
     [("float32", False, "f32"), ("float16", True, "f32"), ("bfloat16", True, "bf16")],

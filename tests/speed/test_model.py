@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,10 +49,10 @@ def test_a_saved_detector(file):
 
 def test_the_precision_of_a_file_is_not_that_of_training(monkeypatch):
     asked = []
-    monkeypatch.setattr(model, "exported", lambda file, **keys: asked.append(keys) or file)
-    monkeypatch.setattr(zoo, "load", lambda file: ExportedDetector.__new__(ExportedDetector))
+    detector = ExportedDetector(METADATA, None, Path("m.tflite"))
+    monkeypatch.setattr(model, "loaded", lambda file, **keys: asked.append(keys) or detector)
     cfg = settings("preset=m", "runtime=litert", "export_precision=float16")
-    model.opened(cfg, 2)
+    assert model.opened(cfg, 2) == ("m.tflite", detector)
     assert asked == [{"runtime": "litert", "precision": "float16", "batch_size": 2}]
     assert cfg["precision"] == "float32"
 

@@ -67,7 +67,11 @@ def saved(function: Any) -> Iterator[str]:
 
 
 def save(function: Any, folder: str) -> None:
-    """Write a SavedModel of a function; it has no assets, of which TensorFlow would tell."""
+    """Write a SavedModel of a function; it has no assets, of which TensorFlow would tell.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk.
+    """
     import tensorflow as tf
 
     module = tf.Module()
@@ -77,6 +81,8 @@ def save(function: Any, folder: str) -> None:
     logger.setLevel(logging.WARNING)
     try:
         tf.saved_model.save(module, folder, signatures=function.get_concrete_function())
+    except tf.errors.OpError as error:
+        raise OSError(error.message) from error
     finally:
         logger.setLevel(level)
 

@@ -48,10 +48,13 @@ class OpenVINO:
         if calibration is not None:
             model = _quantised(model, calibration)
         half = precision in ("float16", "bfloat16")
-        openvino.save_model(model, str(path), compress_to_fp16=half)
-        facts = {"compile_model": _settings(precision), "bin_crc32": _crc32(path)}
-        model.set_rt_info(json.dumps({**metadata, **facts}), ["zoo"])
-        openvino.save_model(model, str(path), compress_to_fp16=half)  # the same .bin
+        try:
+            openvino.save_model(model, str(path), compress_to_fp16=half)
+            facts = {"compile_model": _settings(precision), "bin_crc32": _crc32(path)}
+            model.set_rt_info(json.dumps({**metadata, **facts}), ["zoo"])
+            openvino.save_model(model, str(path), compress_to_fp16=half)  # the same .bin
+        except RuntimeError as error:  # of a full disk it says "basic_ios::clear" alone
+            raise OSError(f"OpenVINO says {error}; is the disk full?") from error
 
     def holds(self, path: Path) -> bool:
         """As `zoo.format.contract.Format`."""

@@ -16,7 +16,7 @@ from zoo.errors import ZooError
 from zoo.exported import EVERYWHERE, ExportedDetector
 from zoo.format.contract import format_of, refuse_cfg
 from zoo.ranges import check_whole
-from zoo.runtimes import exported
+from zoo.runtimes import loaded
 from zoo.speed.cold import cold_start
 from zoo.speed.timing import milliseconds, spread
 
@@ -79,14 +79,9 @@ def opened(cfg: Mapping[str, Any], batch_size: int) -> tuple[str, Any]:
     """
     file = cfg["preset"]
     if cfg["runtime"] != "keras":
-        file = str(
-            exported(
-                file,
-                runtime=cfg["runtime"],
-                precision=cfg["export_precision"],
-                batch_size=batch_size,
-            )
-        )
+        precision = cfg["export_precision"]
+        model = loaded(file, runtime=cfg["runtime"], precision=precision, batch_size=batch_size)
+        return str(model.where), model
     detector = zoo.load(file)
     if isinstance(detector, Detector):
         return file, fold(detector)
