@@ -490,6 +490,8 @@ BOXES, CLASSES = np.zeros((2, 5, 4), "float32"), np.zeros((2, 5), "int32")
                      r"y is {.*}, not {'boxes': \(batch, n, 4\)", id="fewer classes than boxes"),
         pytest.param({"sample_weight": np.ones(2)}, "sample_weight and class_weight: the loss",
                      id="weights of samples"),
+        pytest.param({"y": {"boxes": BOXES, "classes": CLASSES + 3}},
+                     r"y has class 3, but \w+ has 3 classes, from 0; −1 is none", id="another class"),
         pytest.param({"x": np.zeros((2, 64, 72, 3), "float32")},
                      r"images \(.*64, 72, 3\): height and width must be multiples of 32 for",
                      id="odd sides"),
@@ -500,6 +502,28 @@ def test_what_a_detector_cannot_train_on_is_one_sentence(tiny, options, sentence
     tiny.compile(optimizer="sgd")
     with pytest.raises(ZooError, match=f"^{sentence}"):
         tiny.fit(**{"x": images, "y": truth, "verbose": 0, "batch_size": 2, **options})
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others know all shapes")
+def test_sides_that_are_known_late_are_multiples_too():
+    import tensorflow as tf
+
+    detector = zoo.build("yolov4_tiny", ["a"])
+    detector.compile(optimizer="sgd")
+
+    def batches(side):
+        truth = {"boxes": BOXES, "classes": CLASSES}
+        spec = {key: tf.TensorSpec((None, *v.shape[1:]), v.dtype) for key, v in truth.items()}
+        return tf.data.Dataset.from_generator(
+            lambda: iter([(np.zeros((2, side, side, 3), "float32"), truth)]),
+            output_signature=(tf.TensorSpec((None, None, None, 3)), spec),
+        )
+
+    detector.fit(batches(64), shuffle=False, steps_per_epoch=1, verbose=0)
+    with pytest.raises(
+        ZooError, match=r"^images \(2, 100, 100, 3\): height and width must be mult"
+    ):
+        detector.fit(batches(100), shuffle=False, steps_per_epoch=1, verbose=0)
 
 
 @pytest.mark.parametrize("kind", [Detector, BackboneClassifier])

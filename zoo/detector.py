@@ -90,11 +90,14 @@ class Detector(Trainable):
             ZooError: a side is no multiple of `stride`.
         """
         shape = tuple(inputs.shape)
+        remedy = (
+            f"height and width must be multiples of {self.stride} for {self.name}; "
+            "resize or pad them"
+        )
         if any(side is not None and side % self.stride for side in shape[1:3]):
-            raise ZooError(
-                f"images {shape}: height and width must be multiples of {self.stride} for "
-                f"{self.name}; resize or pad them"
-            )
+            raise ZooError(f"images {shape}: {remedy}")
+        if training and None in shape[1:3] and keras.backend.backend() == "tensorflow":
+            inputs = _checked_when_run(inputs, self.stride, remedy)
         return super().call(inputs, training=training, mask=mask)
 
     # === Training ===
@@ -240,6 +243,20 @@ class Detector(Trainable):
         """The config and the class names, from which the parts are built again."""
         config = {"model": self.cfg, "class_names": self.class_names}
         return _copied({**config, **super().get_config()})
+
+
+def _checked_when_run(images: Any, multiple: int, remedy: str) -> Any:
+    """Images whose sides TensorFlow's graph does not know, refused there as `call` refuses others.
+
+    `fit` says it as a `ZooError`. XLA leaves such checks out, so not with `jit_compile=True`.
+    """
+    import tensorflow as tf
+
+    shape = tf.shape(images)
+    said = tf.strings.format("images ({}, {}, {}, {}): " + remedy, tf.unstack(shape, 4))
+    fits = tf.reduce_all(shape[1:3] % multiple == 0)
+    with tf.control_dependencies([tf.debugging.Assert(fits, [said])]):
+        return tf.identity(images)
 
 
 def _loss_of(cfg: Mapping[str, Any], head: Any) -> Callable:

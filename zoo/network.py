@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any, Self
 
@@ -152,10 +153,12 @@ class Trainable(Rebuilt):
 
     Attributes:
         cfg: plain config of the model.
+        class_names: one for each class.
         stride: in pixels; sides of images are multiples of it.
     """
 
     cfg: dict[str, Any]
+    class_names: list[str]
     stride: int
 
     def __init__(self, *args: Any, **kwargs: Any):
@@ -189,6 +192,21 @@ class Trainable(Rebuilt):
         """
         raise NotImplementedError
 
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **options: Any) -> Any:
+        """As Keras'.
+
+        Raises:
+            ZooError: a NumPy array of classes has one that the model lacks, or as `compute_loss`
+                and calling the model.
+        """
+        check_classes(y, self.class_names, self.name)
+        try:
+            return super().fit(x, y, *args, **options)
+        except Exception as error:  # TensorFlow's, which is not imported here
+            if said := re.search(r"assertion failed: \[(images .*?)\]\n", f"{error}\n"):
+                raise ZooError(said[1]) from error
+            raise
+
     def compute_loss(
         self,
         x: Any = None,
@@ -201,7 +219,8 @@ class Trainable(Rebuilt):
 
         Args:
             x: the images; not used.
-            y: `{"boxes": (batch, n, 4) xyxy in input pixels, "classes": (batch, n), −1 = padding}`.
+            y: `{"boxes": (batch, n, 4) xyxy in input pixels, "classes": (batch, n), −1 = padding}`;
+                other numbers that are of no class count as −1.
             y_pred: what the model gives.
             sample_weight: None.
             training: not used.
@@ -324,6 +343,26 @@ def check_truth(y: Any, sample_weight: Any = None) -> None:
     raise ZooError(
         f"y is {given}, not {{'boxes': (batch, n, 4) xyxy in pixels, 'classes': (batch, n)}}"
     )
+
+
+def check_classes(y: Any, class_names: Sequence[str], name: str) -> None:
+    """Refuse, where they are at hand, numbers of classes that a model lacks: they learn as none.
+
+    Args:
+        y: ground truth; looked at if its "classes" are a NumPy array.
+        class_names: of the model.
+        name: of the model.
+
+    Raises:
+        ZooError: a number is as large as the number of classes, or larger.
+    """
+    numbers = y.get("classes") if isinstance(y, Mapping) else None
+    if isinstance(numbers, np.ndarray) and numbers.size:
+        largest, count = numbers.max(), len(class_names)
+        if largest >= count:
+            raise ZooError(
+                f"y has class {largest}, but {name} has {count} classes, from 0; −1 is none"
+            )
 
 
 def ones_of(values: Any) -> Any:
