@@ -145,7 +145,7 @@ def test_the_best_of_four_clusterings_is_refined(tmp_path, monkeypatch):
     assert result["anchors"] == [[30, 30]]
 
 
-@pytest.mark.parametrize("clusters", [6, 5])
+@pytest.mark.parametrize("clusters", [6, 5, "null"])
 def test_anchors_go_where_a_level_uses_them(clusters, tmp_path, capsys):
     """yolov4_tiny has six and uses five: anchor 0 of its cfg, 10×14, is in no mask."""
     result = propose(composed("anchors", f"clusters={clusters}", "generations=0"), tmp_path)

@@ -1,4 +1,4 @@
-"""`python -m zoo.anchors data=… clusters=9`: anchors that fit a data set."""
+"""`python -m zoo.anchors data=…`: anchors that fit a data set."""
 
 from __future__ import annotations
 

@@ -71,3 +71,16 @@ def test_a_misfit_is_said_before_training(caplog, size, warned):
         warn_of_unfit_anchors(Wide(), HEAD, size, "stretch")
     assert ("anchors do not fit the data: 100.0 % of 2 boxes" in caplog.text) == warned
     warn_of_unfit_anchors(Wide(), {"name": "anchor_free"}, size, "stretch")
+
+
+@pytest.mark.parametrize(
+    ("anchors", "warned"),
+    [
+        pytest.param(HEAD["anchors"], False, id="the first of three is left out, as by Darknet"),
+        pytest.param([*HEAD["anchors"], [30, 30]], True, id="the last of four"),
+    ],
+)
+def test_anchors_beyond_the_masks_are_said_before_training(caplog, anchors, warned):
+    with caplog.at_level(logging.WARNING):
+        warn_of_unfit_anchors(Wide(), {**HEAD, "anchors": anchors}, (100, 100), "stretch")
+    assert ("masks end at anchor 2 of 4 (counted from 0): no level" in caplog.text) == warned

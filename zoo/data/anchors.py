@@ -96,7 +96,7 @@ def used_indices(head: Mapping[str, Any]) -> list[int]:
 def warn_of_unfit_anchors(
     source: Source, head: Mapping[str, Any], size: Sequence[int], mode: str
 ) -> None:
-    """Say in the log, before training, if some boxes are far from every anchor.
+    """Say in the log, before training, if anchors are beyond all masks or far from some boxes.
 
     Args:
         source: the training split.
@@ -106,6 +106,13 @@ def warn_of_unfit_anchors(
     """
     if not (anchors := used_anchors(head)):
         return
+    # One below the last may be left out on purpose, as anchor 0 of yolov4_tiny in its cfg.
+    count, last = len(head["anchors"]), used_indices(head)[-1]
+    if last < count - 1:
+        log.warning(
+            "model.head.masks end at anchor %d of %d (counted from 0): no level uses those after "
+            "it; add them to a mask", last, count,
+        )  # fmt: skip
     found = anchor_fit(source, anchors, size, mode)
     if found.recall < ENOUGH_RECALL:
         log.warning(

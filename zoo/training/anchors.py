@@ -29,6 +29,8 @@ from zoo.ranges import check_whole
 #: More boxes than this tell nothing new; so many are drawn at random.
 ENOUGH_BOXES = 50_000
 RESTARTS = 4
+#: Clusters for a model without anchors: three a level, of three levels.
+USUAL = 9
 #: Boxes in the chart.
 DOTS = 5000
 
@@ -50,6 +52,8 @@ def propose(cfg: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     Raises:
         ZooError: something in the config or in the data does not fit.
     """
+    if cfg["clusters"] is None:
+        cfg = {**cfg, "clusters": len(cfg["model"]["head"].get("anchors", [])) or USUAL}
     for key, least in (("seed", 0), ("clusters", 1), ("generations", 0)):
         check_whole(key, cfg[key], least=least)
     source = open_source(cfg["data"], "train")
