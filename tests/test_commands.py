@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo import convert
 from zoo.classifier import BackboneClassifier
+from zoo.errors import ZooError
 from zoo.model_card.evidence import SCHEMA
 from zoo.training.manifest import check_against
 from zoo.video import Frame, Video, Writer
@@ -227,6 +229,41 @@ def test_convert_there_and_back(tmp_path):
     assert (tmp_path / "b.weights").read_bytes() == numbers
     assert (tmp_path / "b.cfg").read_text() == TINY_CFG
     assert zoo.load(tmp_path / "a.keras").class_names == ["cat", "dog"]
+
+
+@pytest.fixture
+def from_cfg(tmp_path):
+    (tmp_path / "my.cfg").write_text(TINY_CFG)
+    return zoo.load(tmp_path / "my.cfg")
+
+
+@pytest.mark.parametrize(
+    ("given", "notes"),
+    [
+        pytest.param({"output": "a.keras"}, ["no weights=: all weights are fresh",
+                     "classes are 0 … 1; class_names=FILE names them"], id="a cfg alone"),
+        pytest.param({"output": "a.weights", "weights": "my.weights"}, [], id="no place for names"),
+        pytest.param({"output": "a.keras", "cfg": None}, [], id="a preset"),
+    ],
+)  # fmt: skip
+def test_convert_says_what_a_cfg_does_not(from_cfg, given, notes):
+    settings = {"cfg": "my.cfg", "weights": None, "class_names": None, **given}
+    assert list(convert.notes(settings, from_cfg)) == notes
+
+
+@pytest.mark.parametrize("name", ["a.keras", "a.weights"])
+def test_convert_replaces_no_file_of_other_content(from_cfg, tmp_path, name):
+    (tmp_path / "a.cfg").write_text("# in the way of .weights alone\n")
+    if name == "a.weights":
+        with pytest.raises(ZooError, match=r"a\.cfg exists with other content; remove it or"):
+            convert.refuse_to_replace(from_cfg, tmp_path / name)
+    (tmp_path / "a.cfg").unlink()
+    convert.write(from_cfg, tmp_path / name)
+    convert.refuse_to_replace(from_cfg, tmp_path / name)  # the same again
+    other = zoo.load(tmp_path / "my.cfg")
+    other.set_weights([weights + 1 for weights in other.get_weights()])
+    with pytest.raises(ZooError, match=rf"{name} exists with other content; remove it or"):
+        convert.refuse_to_replace(other, tmp_path / name)
 
 
 @pytest.mark.longest

@@ -171,3 +171,8 @@ def test_a_class_that_the_detector_lacks_is_named():
         ZooError, match=r"class 'cot', which the detector does not know; did .* cat"
     ):
         class_map(["cat"], ["cot"])
+
+
+def test_a_detector_without_names_is_told_where_to_give_them():
+    with pytest.raises(ZooError, match=r"its classes are 0 … 1: .* without class_names=FILE"):
+        class_map(["0", "1"], ["cat", "dog"])

@@ -172,9 +172,12 @@ def class_map(detector_names: Sequence[str], source_names: Sequence[str]) -> np.
     """
     for name in source_names:
         if name not in detector_names:
-            raise ZooError(
-                f"the data has class {name!r}, which the detector does not know; "
-                f"{nearest(name, detector_names)}"
-            )
+            hint = nearest(name, detector_names)
+            if list(detector_names) == [str(number) for number in range(len(detector_names))]:
+                hint = (
+                    f"its classes are 0 … {len(detector_names) - 1}: it is of a cfg that came "
+                    "without class_names=FILE"
+                )
+            raise ZooError(f"the data has class {name!r}, which the detector does not know; {hint}")
     index = {name: number for number, name in enumerate(source_names)}
     return np.array([index.get(name, -1) for name in detector_names])
