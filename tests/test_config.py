@@ -10,10 +10,20 @@ from importlib.metadata import EntryPoint
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
+import zoo
 from zoo import config
-from zoo.command import _complain, _keep_compiled, _keep_names, _log_in_utf8
-from zoo.errors import ZooError
+from zoo.__main__ import COMMANDS
+from zoo.command import (
+    _check_choices,
+    _complain,
+    _keep_compiled,
+    _keep_names,
+    _log_in_utf8,
+    help_of,
+)
+from zoo.errors import ZooError, nearest
 from zoo.registry import BACKBONES
 
 MODELS = config.options("model")
@@ -80,7 +90,7 @@ def test_the_config_prints_without_loading_a_backend():
         ),
         pytest.param(
             "backbone=darknet53",
-            "no key 'backbone' in train; did you mean model.backbone?",
+            "no key 'backbone' in train; did you mean model/backbone?",
             id="a part without its model",
         ),
         pytest.param(
@@ -96,6 +106,26 @@ def test_the_config_prints_without_loading_a_backend():
             id="weights",
         ),
         pytest.param("model=5", "model=5: a choice is a name; there are: yolov3,", id="no name"),
+        pytest.param(
+            "lr=0.01",
+            "no key 'lr' in train; did you mean optimizer.learning_rate?",
+            id="another's name of a key",
+        ),
+        pytest.param(
+            "optimizer.lr=0.01",
+            "no key 'optimizer.lr' in train; did you mean learning_rate?",
+            id="another's name of a key where it lies",
+        ),
+        pytest.param("epochs", "cannot read 'epochs'; an option is written KEY=VALUE", id="no ="),
+        pytest.param(
+            "--epochs=3", "cannot read '--epochs=3'; an option is written KEY=VALUE", id="dashes"
+        ),
+        pytest.param("--run=3", "'--run=3'; an option is written", id="a flag with a value"),
+        pytest.param(
+            "data.root=~/x",
+            "cannot read 'data.root=~/x'; ~ is $HOME: data.root=$HOME/x",
+            id="what the shell leaves",
+        ),
     ],
 )
 def test_a_misspelling_is_one_sentence_with_the_nearest_name(override, sentence):
@@ -265,8 +295,6 @@ def test_where_jax_keeps_what_it_compiled_is_the_users_to_say(monkeypatch, tmp_p
 
 
 def test_python_m_zoo_lists_every_command():
-    from zoo.__main__ import COMMANDS
-
     commands = {f"zoo.{file.stem}" for file in config.CONF.glob("*.yaml")} - {"zoo.run"}
     assert set(COMMANDS) == commands
 
@@ -374,10 +402,57 @@ def test_the_yaml_of_no_plugin_hides_another(monkeypatch, name):
         config.conf_directories()
 
 
+@pytest.mark.parametrize("override", ["model.backbone=darknet53", "+model.backbone=darknet53"])
+def test_a_file_is_chosen_with_slashes(override):
+    with pytest.raises(ZooError, match="of several keys; write model/backbone=darknet53"):
+        _check_choices([override])
+    _check_choices(["model/backbone=darknet53", "model=yolov4", "model.name=yolov4", "seed=1"])
+
+
+@pytest.mark.parametrize("name", [name.removeprefix("zoo.") for name in COMMANDS])
+def test_help_is_the_yaml_with_its_comments_and_its_choices_alone(name):
+    text = help_of(name)
+    assert (config.CONF / f"{name}.yaml").read_text().rstrip() in text
+    chosen = OmegaConf.load(config.CONF / f"{name}.yaml").defaults
+    groups = re.findall(r"^([\w/]+): .*", text.partition("=== choices")[2], re.MULTILINE)
+    if "train" in chosen:
+        assert "=== conf/train.yaml ===" in text and "model/backbone" in groups
+    elif name != "train":
+        assert groups == sorted(key for one in chosen if OmegaConf.is_dict(one) for key in one)
+
+
+def test_help_needs_no_backend():
+    script = (
+        "import sys, zoo.train as t; sys.argv = ['t', '--help']; t.main(); "
+        "assert 'keras' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "epochs: 20   " in done.stdout and "\noptimizer: adamw, sgd\n" in done.stdout
+
+
+def test_the_nearest_name_is_found_whatever_its_capitals():
+    assert nearest("YOLO", ["yolo", "fpn"]) == "did you mean yolo?"
+    assert nearest("adam", ["AdaM", "sgd"]) == "did you mean AdaM?"
+
+
+def test_the_public_names_are_those_listed():
+    assert dir(zoo) == sorted([*zoo.__all__, "__version__"])
+
+
+def test_weights_are_told_to_go_with_their_cfg():
+    with pytest.raises(ZooError, match=r"its cfg: zoo\.load\('my\.cfg', weights='my\.weights'\)"):
+        zoo.load("my.weights")
+
+
 def test_an_argument_of_python_m_zoo_is_refused():
     done = command("zoo", "trian")
     assert done.returncode == 2
     assert done.stderr == (
         "error: no argument 'trian'; did you mean train?; a command is called as zoo.train\n"
     )
+    said = command("zoo", "train", "data=voc").stderr
+    assert said == "error: no argument 'train'; python -m zoo.train is the command\n"
     assert command("zoo", "--help").stdout.startswith("commands")

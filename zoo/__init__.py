@@ -38,6 +38,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
+def __dir__() -> list[str]:
+    """The public names; others are modules that happen to be imported."""
+    return [*__all__, "__version__"]
+
+
 def load(
     source: str | os.PathLike[str],
     *,
@@ -73,6 +78,9 @@ def load(
     from zoo.format.contract import format_of
 
     path = Path(source)
+    if path.suffix == ".weights":
+        cfg = path.with_suffix(".cfg").name
+        raise ZooError(f"{path} goes with its cfg: zoo.load({cfg!r}, weights={path.name!r})")
     preset = None
     if not (path.suffix and path.is_file()):  # who detects with an exported file imports no Hydra
         from zoo.cards import preset_called

@@ -42,6 +42,8 @@ def main() -> None:
 
 def _check(arguments: list[str]) -> None:
     for name in arguments:
+        if f"zoo.{name}" in COMMANDS:
+            raise ZooError(f"no argument {name!r}; python -m zoo.{name} is the command")
         if name not in ("-h", "--help"):
             known = nearest(name, [command.removeprefix("zoo.") for command in COMMANDS])
             raise ZooError(f"no argument {name!r}; {known}; a command is called as zoo.train")

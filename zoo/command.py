@@ -19,7 +19,18 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from zoo.config import CONF, PluginYaml, explain, known_keys, options, override, override_value
+from zoo.config import (
+    CONF,
+    WRITTEN,
+    PluginYaml,
+    as_choice,
+    conf_directories,
+    explain,
+    known_keys,
+    options,
+    override,
+    override_value,
+)
 from zoo.download import cache_directory
 from zoo.errors import PartFailed, ZooError, nearest
 
@@ -36,6 +47,11 @@ PATHS = (
 #: … or a list of such names.
 PATHS_OR_LISTS = ("calibration.source", "class_names", "data.class_names", "source")
 
+#: Options of Hydra without and with a value.
+FLAGS = ("help", "hydra-help", "version", "resolve", "run", "multirun", "shell-completion")
+VALUED = ("cfg", "package", "config-path", "config-name", "config-dir", "experimental-rerun",
+          "info")  # fmt: skip
+
 #: What Hydra says of `model=5`.
 NO_CHOICE = "Config group override must be a string or a list"
 
@@ -43,9 +59,9 @@ NO_CHOICE = "Config group override must be a string or a list"
 def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Any]]:
     """Decorator: a function of a config becomes a command line over `conf/<name>.yaml`.
 
-    Overrides, `--cfg job`, `--help` and `-m` are Hydra's. A user's mistake (`ZooError`, a config
-    that does not compose, a file that cannot be read or written) is one sentence on standard
-    error and exit status 2. In a multirun it ends its own job only.
+    Overrides, `--cfg job` and `-m` are Hydra's; `--help` is the YAML with its comments. A user's
+    mistake (`ZooError`, a config that does not compose, a file that cannot be read or written) is
+    one sentence on standard error and exit status 2. In a multirun it ends its own job only.
     """
 
     def wrap(task: Callable[[DictConfig], Any]) -> Callable[[], Any]:
@@ -54,6 +70,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
             try:
                 _log_in_utf8()
                 overrides = list(HydraConfig.get().overrides.task)
+                _check_choices(overrides)
                 _check_keys(cfg, name, overrides)
                 _keep_names(cfg, overrides)
                 _tell_of_unknown_keys(cfg, name, overrides)
@@ -72,6 +89,9 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
             logging.getLogger("jax").setLevel(logging.WARNING)
             _keep_compiled()
             try:
+                _check_dashes(sys.argv[1:])
+                if {"-h", "--help"} & set(sys.argv[1:]):
+                    return print(help_of(name))
                 return hydra_main(str(CONF), name, version_base="1.3")(job)()
             except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
                 _complain(explain(error, name, sys.argv[1:]))
@@ -99,6 +119,50 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
         return run
 
     return wrap
+
+
+def help_of(name: str) -> str:
+    """What `--help` prints: the YAML of a command, that which it builds on, and the choices."""
+    files, groups = [], set()
+    todo = [name]
+    for one in todo:
+        text = (CONF / f"{one}.yaml").read_text(encoding="utf-8")
+        files.append(f"=== conf/{one}.yaml ===\n{text}")
+        for default in yaml.safe_load(text)["defaults"]:
+            if isinstance(default, dict):
+                groups |= {group for group in default if not group.startswith("optional ")}
+            elif default not in ("_self_", "run"):
+                todo.append(default)
+    for group in list(groups):  # and those of the parts of a model
+        for directory in conf_directories().values():
+            inner = (path for path in (directory / group).glob("*") if path.is_dir())
+            groups |= {f"{group}/{path.name}" for path in inner}
+    choices = [f"{group}: {', '.join(options(group))}" for group in sorted(groups)]
+    listed = "\n".join(["=== choices, as GROUP=NAME ===", *choices]) if choices else ""
+    usage = (
+        f"python -m zoo.{name} KEY=VALUE …      # keys below; of keys in keys: data.root=DIR\n"
+        "--cfg job prints all values without running; --hydra-help is Hydra's own help."
+    )
+    return "\n".join(["\n\n".join([usage, *files]), listed]).rstrip()
+
+
+def _check_dashes(arguments: list[str]) -> None:
+    """Raise a `ZooError` for an option as other programs have it, `--preset=NAME`."""
+    for argument in arguments:
+        name, equals, _ = argument.removeprefix("--").partition("=")
+        known = VALUED if equals else FLAGS + VALUED
+        if argument.startswith("--") and not any(option.startswith(name) for option in known):
+            raise ZooError(f"cannot read {argument!r}; {WRITTEN}")
+
+
+def _check_choices(overrides: list[str]) -> None:
+    """Raise a `ZooError` where the name of a file is given to the keys in its place."""
+    for text in overrides:
+        key, _, value = text.lstrip("+").partition("=")
+        if as_choice(key) != key and value in options(as_choice(key)):
+            raise ZooError(
+                f"{text} takes the place of several keys; write {as_choice(key)}={value}"
+            )
 
 
 def _check_keys(cfg: DictConfig, name: str, overrides: list[str]) -> None:

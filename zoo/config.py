@@ -34,6 +34,12 @@ PACKAGE = Path(__file__).resolve().parent
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "conf"
 #: Plugins of Hydra for sweeps, and the extra that installs each.
 PLUGINS = {"joblib": "sweep", "optuna": "sweep", "ray": "ray"}
+#: Names that others have for our keys.
+ALIASES = {"lr": "learning_rate", "lr0": "learning_rate"}
+
+
+#: The end of an error about an option.
+WRITTEN = "an option is written KEY=VALUE without dashes or spaces, as preset=yolov4-tiny-coco"
 
 
 # === Where YAML comes from ===
@@ -104,6 +110,11 @@ def options(group: str) -> list[str]:
     """The names that a config group offers, e.g. `options("model")`, ours and the plugins'."""
     found = (directory / group for directory in conf_directories().values())
     return sorted({file.stem for folder in found for file in folder.glob("*.yaml")})
+
+
+def as_choice(key: str) -> str:
+    """A key as it is given: one whose value a file of its group is has slashes, `model/loss`."""
+    return group if options(group := key.replace(".", "/")) else key
 
 
 def find(group: str, name: str) -> Path:
@@ -234,23 +245,31 @@ def explain(error: Exception, name: str, overrides: list[str]) -> ZooError:
         if group:
             return ZooError(f"no {group} {option!r}; {nearest(option, options(group))}")
     if isinstance(error, OverrideParseException):
+        given = error.override
+        if "=" not in given:
+            return ZooError(f"cannot read {given!r}; {WRITTEN}")
+        if "=~/" in given:
+            return ZooError(f"cannot read {given!r}; ~ is $HOME: {given.replace('=~/', '=$HOME/')}")
         return ZooError(
             f"cannot read {error.override!r}; a value with brackets, = or quotes needs quotes of "
             f"its own, inside those of the shell: {override(*error.override.split('=', 1))}"
         )
     if match := re.search(r"Could not override '([\w./@-]+)'", text):
         key = match[1].removesuffix(".yaml")
-        parent, _, last = key.rpartition(".")
+        parent, dot, last = key.rpartition(".")
+        last = ALIASES.get(last, last)
         known = known_keys(name, parent, overrides)
         # A group of that name is another command's.
         if last in known and (deeper := known_keys(name, key, overrides)):
             below = ", ".join(f"{key}.{one}=…" for one in deeper)
             return ZooError(f"{key} of {name} is no choice of a file; it has {below}")
         hint = nearest(last, known)
-        above = parent or key  # what lies elsewhere, if it is not here
+        meant = f"{parent}{dot}{last}"
+        above = parent or meant  # what lies elsewhere, if it is not here
         whole = _whole_keys(name, above, overrides) if not parent or not known else []
         if whole and hint.startswith("there are"):
-            hint = f"did you mean {' or '.join(one + key.removeprefix(above) for one in whole)}?"
+            found = [as_choice(one + meant.removeprefix(above)) for one in whole]
+            hint = f"did you mean {' or '.join(found)}?"
         elif parent and hint.startswith("there are"):
             hint += f"; one that the YAML leaves out is given as +{key}=…"
         return ZooError(f"no key {key!r} in {name}; {hint}")

@@ -24,7 +24,9 @@ class PartFailed(ZooError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Suggest the known names closest to `name`, as the tail of an error message."""
     known = sorted(known)
-    close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
+    small = {one.lower(): one for one in reversed(known)}
+    found = difflib.get_close_matches(str(name).lower(), small, n=3, cutoff=0.6)
+    close = [small[one] for one in found]
     if close:
         return f"did you mean {' or '.join(close)}?"
     return f"there are: {', '.join(known)}" if known else "there are none"
