@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -165,6 +166,16 @@ def test_a_process_makes_its_share_of_each_batch(process, parts, rows):
         del asked[: len(positions)]
         expected = np.stack([samples(position)[0] for position in positions])
         np.testing.assert_array_equal(x, expected)
+
+
+def test_processes_agree_on_any_signal_and_on_what_the_first_one_has_saved(monkeypatch):
+    pytest.importorskip("jax")
+    gather = "jax.experimental.multihost_utils.process_allgather"
+    monkeypatch.setattr(gather, lambda mine: np.stack([[0, 1], mine]))  # the first is this
+    agree = Devices(count=2, process=1, processes=2).agree
+    assert agree(signal.SIGTERM, False) == (signal.SIGTERM, True)
+    assert agree(None, False) == (None, True)
+    assert Devices().agree is None
 
 
 def test_the_first_process_writes_into_the_run(tmp_path):

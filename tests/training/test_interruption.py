@@ -13,7 +13,8 @@ from zoo.training.interruption import Interrupted, Interruption
     [pytest.param(signal.SIGTERM, 143, id="TERM"), pytest.param(signal.SIGINT, 130, id="Ctrl-C")],
 )
 def test_with_nothing_to_lose_the_run_stops_when_it_looks(number, status):
-    interruption = Interruption("go on with X")
+    interruption = Interruption()
+    interruption.message = "go on with X"
     with interruption.listening():
         interruption.check()  # nothing came yet
         os.kill(os.getpid(), number)
@@ -63,3 +64,41 @@ def test_the_handlers_are_given_back():
     with Interruption().listening():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_of_several_processes_each_stops_with_the_one_that_was_told():
+    asked = []
+
+    def agree(came, saved):
+        asked.append((came, saved))
+        return signal.SIGINT, True
+
+    interruption = Interruption(agree)
+    interruption.saved = False  # the first process has saved, and that counts
+    with pytest.raises(Interrupted) as stopped:
+        interruption.check()
+    assert (stopped.value.status, asked) == (130, [(None, False)])
+
+
+def test_of_several_processes_the_one_that_was_told_waits_for_the_others():
+    interruption = Interruption(lambda came, saved: (None, saved))
+    with interruption.listening():
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert (interruption.came, interruption.signal) == (signal.SIGTERM, None)
+        interruption.check()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_that_another_process_had_first_ends_nothing():
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    interruption = Interruption(lambda came, saved: (signal.SIGTERM, False))
+    try:
+        with interruption.listening():
+            interruption.check()
+            os.kill(os.getpid(), signal.SIGTERM)  # the first one here
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+    assert interruption.came == signal.SIGTERM

@@ -65,7 +65,7 @@ def train(directory, *others, every=100, keep=3):
     interruption = Interruption()
     checkpoints = Checkpoints(
         directory, steps=STEPS, every=every, keep=keep, facts=dict, appended=["metrics.jsonl"],
-        interruption=interruption, resumed=resumed,
+        interruption=interruption, run=directory, resumed=resumed,
     )  # fmt: skip
     start = checkpoints.step
     journal = Journal(directory, every=1, step=start)
@@ -194,6 +194,15 @@ def test_a_full_disk_is_said_and_training_goes_on(alone, tmp_path, monkeypatch, 
     assert f"batch 8 is not saved: No space left on device in {tmp_path}" in caplog.text
     assert "the last checkpoint is that of batch 4" in caplog.text
     assert train(tmp_path) == alone
+
+
+def test_what_is_to_be_gone_on_with_is_the_run_and_no_scratch_folder(tmp_path):
+    interruption = Interruption()
+    Checkpoints(
+        tmp_path, steps=STEPS, every=1, keep=3, facts=dict, appended=[],
+        interruption=interruption, run="runs/a",
+    )  # fmt: skip
+    assert interruption.message.endswith("go on with: python -m zoo.train resume=runs/a")
 
 
 def test_stopping_without_room_says_what_is_lost(tmp_path, monkeypatch):

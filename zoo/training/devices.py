@@ -8,13 +8,14 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from zoo.errors import ZooError
 from zoo.training.manifest import FILE
@@ -50,6 +51,19 @@ class Devices:
     def building(self) -> AbstractContextManager:
         """Around whatever creates variables."""
         return self.strategy.scope() if self.strategy else nullcontext()
+
+    @property
+    def agree(self) -> Callable[[int | None, bool], tuple[int | None, bool]] | None:
+        """See `zoo.training.interruption`: any signal, and whether the first process has saved."""
+        if self.processes == 1:
+            return None
+        from jax.experimental.multihost_utils import process_allgather
+
+        def agree(came: int | None, saved: bool) -> tuple[int | None, bool]:
+            found = process_allgather(np.array([came or 0, saved], np.int32))
+            return int(found[:, 0].max()) or None, bool(found[0, 1])
+
+        return agree
 
     @contextlib.contextmanager
     def place(self, directory: Path) -> Iterator[Path]:

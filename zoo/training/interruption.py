@@ -6,7 +6,7 @@ import contextlib
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -33,16 +33,26 @@ class Interruption:
     The handler raises nothing: an exception that comes out of the middle of TensorFlow is one of
     TensorFlow's own, or worse.
 
+    Args:
+        agree: of several processes: makes one answer of the `came` and `saved` of each. A signal
+            reaches them at different updates, or one of them alone, and they can stop together
+            only: they ask each other in `check`, which all call at the same places.
+
     Attributes:
-        signal: number of the signal that came, or None.
+        came: number of the signal that came to this process, or None.
+        signal: of the signal to heed, or None; of several processes the one they agree on.
         saved: whether all that was done is in a checkpoint; the run can then stop anywhere.
         message: what to tell the user when the run stops.
     """
 
-    def __init__(self, message: str = "stopped") -> None:
+    def __init__(
+        self, agree: Callable[[int | None, bool], tuple[int | None, bool]] | None = None
+    ) -> None:
+        self.agree = agree
+        self.came: int | None = None
         self.signal: int | None = None
         self.saved = True
-        self.message = message
+        self.message = "stopped"
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -56,7 +66,9 @@ class Interruption:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                # What another process was told first may still come while this one ends.
+                late = self.agree is not None and self.signal is not None
+                signal.signal(number, signal.SIG_IGN if late else handler)
 
     def check(self) -> None:
         """Stop if a signal came and nothing would be lost.
@@ -64,17 +76,21 @@ class Interruption:
         Raises:
             Interrupted: that is so.
         """
+        if self.agree:
+            self.signal, self.saved = self.agree(self.came, self.saved)
         if self.signal is not None and self.saved:
             self.stop()
 
     def stop(self) -> None:
         """Raise `Interrupted`."""
-        number = self.signal or signal.SIGTERM
+        number = self.signal or self.came or signal.SIGTERM
         raise Interrupted(f"{signal.Signals(number).name}: {self.message}", number)
 
     def _note(self, number: int, frame: Any) -> None:
-        if self.signal is not None:
+        if self.came is not None:
             raise KeyboardInterrupt
-        self.signal = number
+        self.came = number
+        if not self.agree:
+            self.signal = number
         name = signal.Signals(number).name
         log.warning("%s: saving, then stopping; once more stops at once", name)

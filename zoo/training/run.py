@@ -101,7 +101,7 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
             with devices.training():
                 # What other processes than the first one write is thrown away.
                 callbacks = moved(cfg["callbacks"], directory, place)
-                return _train({**cfg, "callbacks": callbacks}, place, resumed, devices)
+                return _train({**cfg, "callbacks": callbacks}, place, resumed, devices, directory)
     except OSError as error:
         if error.errno not in DISK:
             raise
@@ -112,8 +112,9 @@ def train(cfg: Mapping[str, Any], directory: Path) -> dict[str, float]:
 
 
 def _train(
-    cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None, devices: Devices
+    cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None, devices: Devices, run: Path
 ) -> dict[str, float]:
+    """`train`, writing into `directory`, which is `run` in the first process alone."""
     check_settings(cfg)
     task = task_of(cfg)
     directory.mkdir(parents=True, exist_ok=True)
@@ -145,7 +146,7 @@ def _train(
     best = BestAndLast(
         directory, monitor=task.monitor, best=resumed.facts["best"] if resumed else None
     )
-    interruption = Interruption()
+    interruption = Interruption(devices.agree)
     with (
         record.following(),
         interruption.listening(),
@@ -154,7 +155,7 @@ def _train(
     ):
         picture = directory / "batches.png"
         save_first_batches(cfg, sources["train"], picture, steps=steps, stride=detector.stride)
-        checkpoints = _checkpoints(cfg, record, best, saved, interruption, resumed)
+        checkpoints = _checkpoints(cfg, record, best, saved, interruption, run, resumed)
         callbacks = _callbacks(cfg, sources["val"], best, checkpoints)
         waits = Waits()
         samples = training_samples(cfg, sources["train"], steps=steps, stride=detector.stride)
@@ -167,8 +168,8 @@ def _train(
         )
         report = write_report(directory)
     log.info("report: %s", report)
-    if interruption.signal is not None:  # it came too late for the run, not for a sweep
-        interruption.message = f"stopped; the run in {directory} is finished"
+    if interruption.came is not None:  # too late for the run, not for a sweep
+        interruption.message = f"stopped; the run in {run} is finished"
         interruption.stop()
     return metrics
 
@@ -274,6 +275,7 @@ def _checkpoints(
     best: BestAndLast,
     files: Collection[str],
     interruption: Interruption,
+    run: Path,
     resumed: Checkpoint | None,
 ) -> Checkpoints:
     def facts() -> dict[str, Any]:
@@ -291,6 +293,7 @@ def _checkpoints(
         facts=facts,
         appended=files,
         interruption=interruption,
+        run=run,
         resumed=resumed,
     )
 

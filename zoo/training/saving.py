@@ -60,12 +60,13 @@ class Checkpoints(keras.callbacks.Callback):
     made before the evaluation. Going on from there begins with that evaluation.
 
     Args:
-        directory: of the run.
+        directory: of the run, or the one in its place that is thrown away.
         steps: batches of an epoch.
         every, keep: `checkpoint` of `conf/train.yaml`.
         facts: more to save, asked for when saving; JSON-able.
         appended: names of the files that the run appends to, whose sizes are saved too.
         interruption: of the process.
+        run: directory to go on with.
         resumed: the checkpoint to go on from.
         siblings: all callbacks, this one included.
     """
@@ -80,10 +81,11 @@ class Checkpoints(keras.callbacks.Callback):
         facts: Callable[[], dict[str, Any]],
         appended: Collection[str],
         interruption: Interruption,
+        run: Path,
         resumed: Checkpoint | None = None,
     ):
         super().__init__()
-        self.directory, self.steps, self.keep = directory, steps, keep
+        self.directory, self.run, self.steps, self.keep = directory, run, steps, keep
         self.interval = Interval(every)
         self.facts, self.interruption, self.resumed = facts, interruption, resumed
         self.appended = appended
@@ -173,5 +175,5 @@ class Checkpoints(keras.callbacks.Callback):
     def _explain(self) -> None:
         self.interruption.message = (
             f"stopped, {self._last()}; go on with: python -m zoo.train "
-            + override("resume", self.directory)
+            + override("resume", self.run)
         )
