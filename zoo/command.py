@@ -72,6 +72,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], A
                 overrides = list(HydraConfig.get().overrides.task)
                 _check_choices(overrides)
                 _check_keys(cfg, name, overrides)
+                _check_size(cfg, overrides)
                 _keep_names(cfg, overrides)
                 _tell_of_unknown_keys(cfg, name, overrides)
                 return task(cfg)
@@ -175,6 +176,16 @@ def _check_keys(cfg: DictConfig, name: str, overrides: list[str]) -> None:
             if key not in cfg:
                 choices = _choices(key) if options(key) else f"leave ~{key} out"
                 raise ZooError(f"zoo.{name} needs {key}=…; {choices}")
+
+
+def _check_size(cfg: DictConfig, overrides: list[str]) -> None:
+    """Raise a `ZooError` where the size of the model is set, and another one counts."""
+    of_model, counts = (OmegaConf.select(cfg, key) for key in ("model.image_size", "image_size"))
+    asked = any(text.lstrip("+").startswith("model.image_size=") for text in overrides)
+    if asked and counts is not None and counts != of_model:
+        raise ZooError(
+            f"model.image_size={of_model} is overruled by image_size={counts}; set image_size=…"
+        )
 
 
 def _mappings(name: str) -> dict[str, str]:
