@@ -116,3 +116,10 @@ def test_refinement_mends_a_bad_start():
     better = evolve(wh, [[20.0, 20.0]], np.random.default_rng(0), generations=500)
     assert fit_of(wh, [[20, 20]]).average_iou == pytest.approx(0.1)
     assert fit_of(wh, better).average_iou > 0.95
+
+
+def test_a_fit_is_that_of_all_parts(monkeypatch):
+    boxes, anchors = np.random.default_rng(0).uniform(1, 99, (50, 2)), [(9, 20), (50, 40)]
+    whole = fit_of(boxes, anchors)
+    monkeypatch.setattr("zoo.data.anchors.BLOCK", 7)
+    assert fit_of(boxes, anchors) == whole

@@ -1,3 +1,4 @@
+import gc
 import json
 import logging
 
@@ -249,3 +250,19 @@ def test_a_number_too_long_to_read(folder):
     (folder / "instances.json").write_text('{"images": [' + "1" * 5000 + "]}")
     with pytest.raises(ZooError, match=r"instances\.json is not JSON: Exceeds the limit"):
         opened(folder)
+
+
+def test_polygons_are_not_kept_and_garbage_is_not_collected_meanwhile(tmp_path, monkeypatch):
+    write(tmp_path, [{**BOX, "segmentation": [[1, 1, 9, 1, 9, 9]]}])
+    seen = []
+    decode = json.loads
+
+    def watched(text, **options):
+        seen.append((gc.isenabled(), content := decode(text, **options)))
+        return content
+
+    monkeypatch.setattr("zoo.data.sources.coco.json.loads", watched)
+    assert len(opened(tmp_path).labels(0)) == 1
+    ((collects, content),) = seen
+    assert "segmentation" not in content["annotations"][0]
+    assert not collects and gc.isenabled()

@@ -191,3 +191,9 @@ def test_a_stem_that_is_listed_twice(tmp_path, caplog):
 def test_a_folder_that_is_no_voc_is_named(tmp_path):
     with pytest.raises(ZooError, match=f"no folder {tmp_path}/ImageSets/Main; data.root is the"):
         opened(tmp_path)
+
+
+def test_difficult_is_0_or_1(tmp_path):
+    write(tmp_path, difficult="true")
+    with pytest.raises(ZooError, match=r"object 1 has <difficult>true</difficult>; it is 0 or 1"):
+        opened(tmp_path)

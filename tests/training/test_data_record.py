@@ -125,3 +125,30 @@ def test_a_summary_counts(folder):
     told = summary(source, found)
     assert (told["images"], told["boxes"]) == (3, {"cell": 3})
     assert len(told["files_sha256"]) == len(told["fingerprint"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("size", "cut", "message"),
+    [
+        pytest.param((32, 32), 20, "2.png is a truncated PNG", id="cut short"),
+        pytest.param(
+            (32, 40), 0, "2.png is 40×32, but its labels are for 32×32", id="another size"
+        ),
+    ],
+)
+def test_a_picture_that_could_not_be_trained_on_is_told_at_the_start(tmp_path, size, cut, message):
+    """COCO's files state sizes, so that opening the data looks into no picture."""
+    (tmp_path / "images").mkdir()
+    for number in range(3):
+        write(tmp_path / "images" / f"{number}.png", number)
+    picture = tmp_path / "images" / "2.png"
+    cv2.imwrite(str(picture), np.zeros((*size, 3), "uint8"))
+    picture.write_bytes(picture.read_bytes()[: -cut or None])
+    images = [{"id": n, "file_name": f"{n}.png", "height": 32, "width": 32} for n in range(3)]
+    boxes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [1, 1, 9, 9]} for n in range(3)]
+    content = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "a"}]}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    data = {"name": "coco_json", "root": str(tmp_path), "annotations": "a.json", "images": "images"}
+    source = open_source(data, "train")
+    with pytest.raises(ZooError, match=message):
+        image_digests(source)

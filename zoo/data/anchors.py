@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from zoo.data.geometry import resized_sides
 from zoo.data.sample import Source
 
 log = logging.getLogger(__name__)
+#: Boxes that are compared with the anchors at once.
+BLOCK = 1 << 16
 #: With a smaller best possible recall a warning is due.
 ENOUGH_RECALL = 0.98
 #: A box can learn from an anchor if no side is more than so many times the other's
@@ -53,13 +55,19 @@ def fit_of(wh: Any, anchors: Any) -> AnchorFit:
     wh, anchors = np.asarray(wh, np.float64), np.asarray(anchors, np.float64)
     if not len(wh):
         return AnchorFit(1.0, 1.0, 1.0, 0)
-    best = centred_iou(wh, anchors).max(1)
-    ratio = wh[:, None] / anchors
-    worst = np.maximum(ratio, 1 / ratio).max(-1).min(1)
+    best, worst = (np.concatenate(part) for part in zip(*_best_and_worst(wh, anchors), strict=True))
     return AnchorFit(
         float(best.mean()), float((worst < LARGEST_RATIO).mean()), float((best >= 0.5).mean()),
         len(wh),
     )  # fmt: skip
+
+
+def _best_and_worst(wh: np.ndarray, anchors: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of each box the best IoU and the least ratio of sides, a part of millions at a time."""
+    for start in range(0, len(wh), BLOCK):
+        block = wh[start : start + BLOCK]
+        ratio = block[:, None] / anchors
+        yield centred_iou(block, anchors).max(1), np.maximum(ratio, 1 / ratio).max(-1).min(1)
 
 
 def anchor_fit(

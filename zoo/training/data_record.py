@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from zoo.data.image import image_size
 from zoo.data.sample import Source
+from zoo.data.sources.files import check_stated
 from zoo.files import file_sha256
 
 #: The digests, beside the manifest: split → id → (labels, file).
@@ -67,7 +69,12 @@ def _labels(source: Source, index: int) -> str:
 
 def _file(source: Source, index: int) -> str | None:
     path = getattr(source, "path", None)
-    return file_sha256(Path(path(index)))[:16] if path else None
+    if path is None:
+        return None
+    file = Path(path(index))
+    # A picture cut short, or of another size, is told now, not when its turn comes.
+    check_stated(file, image_size(file), source.size(index))
+    return file_sha256(file)[:16]
 
 
 def changes(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from zoo import building
@@ -20,6 +22,22 @@ LOADER_KEYS = ("max_boxes", "cache_mb")
 COCO_IDS = [
     id for id in range(1, 91) if id not in {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """Keep Python's garbage collector off.
+
+    Reading millions of labels it looks for garbage thousands of times, for a third of the time; and
+    in JAX's part of it, if that is all Python that runs, a Ctrl-C is lost.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def open_source(data: Mapping[str, Any], split: str) -> Source:
@@ -43,7 +61,8 @@ def open_source(data: Mapping[str, Any], split: str) -> Source:
         context: dict[str, Any] = {"split": called[split]}
         if "name" in cfg and "splits" in inspect.signature(DATASETS[cfg["name"]]).parameters:
             context["splits"] = list(called.values())
-        source = building.build("dataset", cfg, **context)
+        with _without_collections():
+            source = building.build("dataset", cfg, **context)
         if DATASETS.origin(cfg["name"]) != "zoo":  # ours check their labels as they read them
             from zoo.data.contract import check_source
 

@@ -123,7 +123,7 @@ class ImageFiles:
         """
         entry = self._entries[index]
         pixels = read_image(entry.path)
-        _compare(entry.path, pixels.shape[:2], entry.size)
+        check_stated(entry.path, pixels.shape[:2], entry.size)
         return pixels
 
     def reduced(self, index: int, reduction: int) -> np.ndarray:
@@ -132,7 +132,7 @@ class ImageFiles:
         pixels = read_image(entry.path, reduction)
         small = tuple(-(-side // reduction) for side in entry.size)
         if pixels.shape[:2] != small:
-            _compare(entry.path, image_size(entry.path), entry.size)
+            check_stated(entry.path, image_size(entry.path), entry.size)
         return pixels
 
     @cached_property
@@ -146,11 +146,12 @@ def _checked_size(record: Record, open_header: bool) -> tuple[int, int]:
     if record.size and not open_header:
         return record.size
     size = image_size(record.path)
-    _compare(record.path, size, record.size or size)
+    check_stated(record.path, size, record.size or size)
     return size
 
 
-def _compare(path: Path, found: Sequence[int], stated: Sequence[int]) -> None:
+def check_stated(path: Path, found: Sequence[int], stated: Sequence[int]) -> None:
+    """Raise a `ZooError` where an image has another height and width than its labels are for."""
     if tuple(found) != tuple(stated):
         raise ZooError(
             f"image {path} is {found[1]}×{found[0]}, but its labels are for "

@@ -134,6 +134,8 @@ def _annotation(obj: ElementTree.Element, where: str, file: Path) -> Annotation:
         )
     except ValueError as error:
         raise ZooError(f"{file}: {where} needs four numbers in <bndbox>") from error
-    difficult = obj.findtext("difficult", "0").strip() == "1"
+    difficult = obj.findtext("difficult", "0").strip()
+    if difficult not in ("0", "1", ""):
+        raise ZooError(f"{file}: {where} has <difficult>{difficult}</difficult>; it is 0 or 1")
     name = obj.findtext("name", "").strip()
-    return Annotation((xmin - 1, ymin - 1, xmax, ymax), name, where, crowd=difficult)
+    return Annotation((xmin - 1, ymin - 1, xmax, ymax), name, where, crowd=difficult == "1")
