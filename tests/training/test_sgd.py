@@ -58,6 +58,24 @@ def test_only_kernels_decay(name):
     assert float(parameter.value) == 1.0
 
 
+@pytest.mark.parametrize("name", ["kernel", "depthwise_kernel", "pointwise_kernel"])
+def test_all_kernels_decay(name):
+    kernel = variable(name, 1.0)
+    optimizer = SGD(learning_rate=0.5, weight_decay=0.1)
+    optimizer.apply([keras.ops.convert_to_tensor(np.float32(0.0))], [kernel])
+    assert float(kernel.value) == pytest.approx(1 - 0.5 * 0.1)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has no float64 by default")
+def test_a_warm_up_in_float64():
+    # Half of two updates are warmed up at the second: 1 − (0.5 + 0.2), then less 0.5 + 0.2 / 2.
+    bias = keras.Variable(np.float64(1.0), name="bias", dtype="float64")
+    optimizer = SGD(0.5, momentum=0.0, warmup=2, bias_warmup=0.2, momentum_warmup=0.0)
+    for expected in (0.3, -0.3):
+        optimizer.apply([keras.ops.ones((), "float64")], [bias])
+        assert float(bias.value) == pytest.approx(expected)
+
+
 def test_the_rate_is_outside_the_velocity():
     """When the rate falls to a hundredth, so does the step; Keras' own SGD would glide on."""
 

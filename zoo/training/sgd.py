@@ -70,7 +70,7 @@ class SGD(keras.optimizers.Optimizer):
             return
         super().build(variables)
         # TensorFlow hands its own variables to `update_step`, whose names are not Keras'.
-        self._decays = [variable.name == "kernel" for variable in variables]
+        self._decays = [variable.name.endswith("kernel") for variable in variables]
         self._biases = [variable.name in BIASES for variable in variables]
         self.velocities = self.add_optimizer_variables(variables, "velocity")
 
@@ -83,7 +83,7 @@ class SGD(keras.optimizers.Optimizer):
         if self._decays[index]:
             gradient = gradient + self.kernel_decay * variable
         if self._biases[index] and self.bias_warmup is not None:
-            rate = rate + self.bias_warmup * (1 - self._warmed())
+            rate = rate + ops.cast(self.bias_warmup * (1 - self._warmed()), variable.dtype)
         # One after the other: a sum of three TensorFlow adds in an order that depends on which of
         # them it finds in use, and so on the timing of its threads.
         self.assign(velocity, momentum * velocity)
