@@ -68,6 +68,20 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(damage, tmp_p
     assert load_newest(tmp_path).step == 2
 
 
+def test_one_that_another_process_puts_out_of_the_way_is_passed_over(tmp_path, monkeypatch):
+    save(tmp_path, 1)
+    flip(save(tmp_path, 2))
+    load = files.load_checkpoint
+
+    def after_another(path):
+        monkeypatch.setattr(files, "load_checkpoint", load)
+        assert load_newest(tmp_path).step == 1
+        return load(path)
+
+    monkeypatch.setattr(files, "load_checkpoint", after_another)
+    assert load_newest(tmp_path).step == 1
+
+
 def test_when_all_are_damaged_the_run_does_not_silently_start_anew(tmp_path):
     flip(save(tmp_path, 1))
     with pytest.raises(ZooError, match=r"all 1 checkpoints in .* are damaged"):

@@ -83,6 +83,10 @@ def load_newest(folder: Path) -> Checkpoint | None:
             log.warning("%s; going back to the checkpoint before it", error)
             with contextlib.suppress(OSError):  # out of the way of those to come
                 path.rename(path.with_name(f"damaged-{path.name}"))
+        except ZooError as error:
+            # Of processes that go on together another one was first to put it out of the way.
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
     if paths:
         raise ZooError(f"all {len(paths)} checkpoints in {folder} are damaged; start a new run")
     return None
@@ -92,7 +96,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """A checkpoint, its SHA-256 compared with the one in its name before anything is read.
 
     Raises:
-        ZooError: the file is damaged, or of another version of zoo.
+        Damaged: its bytes are not those that were written.
+        ZooError: it is no checkpoint, cannot be read, or is of another version of zoo.
     """
     name = NAME.fullmatch(path.name)
     if name is None:
