@@ -15,14 +15,14 @@ from zoo.training.progress import TrainingProgress
     ("logs", "said"),
     [
         pytest.param({"val_AP": 0.25, "val_AP50": 0.5, "val_APs": 0.1},
-                     "epoch 1/2  loss 1.000  val_AP 0.250  val_AP50 0.500  0.0", id="detector"),
+                     "epoch 1/2  loss 1.000  val_AP 0.250  val_AP50 0.500\n", id="detector"),
         pytest.param({"val_AP": -1.0, "val_AP50": -1.0},
-                     "epoch 1/2  loss 1.000  val_AP –  val_AP50 –  0.0", id="nothing to measure"),
+                     "epoch 1/2  loss 1.000  val_AP –  val_AP50 –\n", id="nothing to measure"),
         pytest.param({"val_top1": 0.75, "val_top5": 1.0},
-                     "epoch 1/2  loss 1.000  val_top1 0.750  val_top5 1.000  0.0", id="classifier"),
+                     "epoch 1/2  loss 1.000  val_top1 0.750  val_top5 1.000\n", id="classifier"),
     ],
 )  # fmt: skip
-def test_the_scores_of_an_epoch(logs, said):
+def test_the_scores_of_an_epoch_and_no_speed_without_a_batch(logs, said):
     written = io.StringIO()
     bar = TrainingProgress(2, 4, 8, console=Console(file=written, width=200))
     bar.set_params({})
@@ -30,7 +30,7 @@ def test_the_scores_of_an_epoch(logs, said):
     bar.on_epoch_begin(0)
     bar.on_epoch_end(0, {"loss": 1.0, **logs})
     bar.on_train_end()
-    assert written.getvalue().startswith(said)
+    assert written.getvalue() == said
 
 
 def test_the_time_left_is_told_by_the_updates_of_this_process(monkeypatch):

@@ -97,9 +97,10 @@ class TrainingProgress(keras.callbacks.Callback):
         logs = logs or {}
         left = (self.epochs * self.steps - self.done) * self.spent / max(self._here(), 1)
         scores = "".join(f"  {key} {_score(logs[key])}" for key in SCORES if key in logs)
+        # The end of an epoch may be all that this process has to do with it.
+        speed = f"  {self._rate():.1f} images/s  {self._waiting()}{_clock(left)} left"
         self.bar.console.print(
-            f"epoch {epoch + 1}/{self.epochs}  {_losses(logs)}{scores}  "
-            f"{self._rate():.1f} images/s  {self._waiting()}{_clock(left)} left"
+            f"epoch {epoch + 1}/{self.epochs}  {_losses(logs)}{scores}{speed * bool(self._here())}"
         )
         self.said = time.monotonic()
 
