@@ -48,6 +48,7 @@ def test_steps(n, expected):
                      id="half of a cycle"),
         pytest.param(Restarts(0.1, 100, burn_in=0, cycle=0.1, minimum=0.001), 10, 0.001,
                      id="a cycle's end"),
+        pytest.param(Restarts(0.0, 100, burn_in=0, cycle=0.1), 5, 0, id="a rate of 0 stays 0"),
         pytest.param(Polynomial(0.1, 100, burn_in=0, exponent=4), 150, 0, id="beyond the end"),
         pytest.param(Constant(0.1, 100, burn_in=1), 1, 0.1, id="1 is an update and no share"),
     ],

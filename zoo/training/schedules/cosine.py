@@ -66,7 +66,7 @@ class Restarts(Policy):
             ops.take(ops.convert_to_tensor(values, dtype="float32"), current)
             for values in (starts, lengths)
         )
-        return _half_wave((n - start) / length, self.minimum / self.learning_rate)
+        return _half_wave((n - start) / length, self.minimum / (self.learning_rate or 1))
 
     def _cycles(self) -> tuple[list[float], list[float]]:
         """First update (less one) and length of every cycle that the run reaches."""
