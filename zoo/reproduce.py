@@ -68,9 +68,11 @@ def reproduce(
     """Make the run again, as often as `seeds` says, in folders of `directory`; the verdict."""
     from zoo.training import reproduction as again
     from zoo.training.comparison import IDENTICAL, WITHIN, verdicts, worst
+    from zoo.training.settings import check_seed
 
     first = manifest["seed"] if settings["seed"] is None else settings["seed"]
     seeds = [first + number for number in range(settings["seeds"])]
+    check_seed("the last of the seeds", seeds[-1])
     folders = {seed: directory / f"seed-{seed}" for seed in seeds}
     configs = {
         seed: again.config_again(

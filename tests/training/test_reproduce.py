@@ -43,6 +43,16 @@ def test_a_run_is_made_again_without_its_tracker_and_in_its_own_folder(tmp_path)
     assert (cfg["seed"], cfg["data"]["root"], cfg["tracker"]) == (7, "/here", {"name": "none"})
     assert cfg["callbacks"]["csv"]["filename"] == str(tmp_path / "h.csv")
     assert manifest()["config"]["data"]["root"] == "cells"
+    facts = manifest()
+    facts["config"]["callbacks"]["csv"] |= {"filename": "h.csv", "separator": ";"}
+    callback = config_again(facts, tmp_path, seed=7, data_root=None)["callbacks"]["csv"]
+    assert (callback["filename"], callback["separator"]) == (str(tmp_path / "h.csv"), ";")
+
+
+def test_seeds_beyond_the_greatest_are_refused_before_the_first_run(tmp_path):
+    settings = {"seed": 2**32 - 2, "seeds": 3, "data_root": None, "tolerance": 0.1}
+    with pytest.raises(ZooError, match="last of the seeds=4294967296: must be at most 4294967295"):
+        reproduce.reproduce(tmp_path, manifest(), tmp_path, settings)
 
 
 def test_other_initial_weights_of_one_seed_are_said():

@@ -19,6 +19,9 @@ from zoo.training.comparison import changes
 from zoo.training.manifest import read_manifest
 from zoo.training.resumption import is_finished
 
+#: Arguments of callbacks that say where to write.
+WRITTEN = ("filename", "filepath", "log_dir", "backup_dir")
+
 
 def config_again(
     manifest: Mapping[str, Any], directory: Path, *, seed: int, data_root: str | None
@@ -31,15 +34,15 @@ def config_again(
     if data_root is not None:
         cfg["data"]["root"] = data_root
     callbacks = {
-        name: {key: _moved(value, directory) for key, value in callback.items()}
+        name: {key: _moved(key, value, directory) for key, value in callback.items()}
         for name, callback in cfg["callbacks"].items()
     }
     tracker = {"name": "none"}
     return {**cfg, "seed": seed, "tracker": tracker, "callbacks": callbacks, "resume": "auto"}
 
 
-def _moved(value: Any, directory: Path) -> Any:
-    if isinstance(value, str) and Path(value).is_absolute():
+def _moved(key: str, value: Any, directory: Path) -> Any:
+    if isinstance(value, str) and (key in WRITTEN or Path(value).is_absolute()):
         return str(directory / Path(value).name)
     return value
 
