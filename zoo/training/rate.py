@@ -8,6 +8,10 @@ import keras
 def rate_of(optimizer: keras.Optimizer, batch: int) -> float:
     """The learning rate that a batch was trained with, also while `fit` runs.
 
+    A schedule does not count batches whose gradients overflow with `mixed_float16`, as a few do
+    while the scale of the loss is found. Here they count: what is given then is the rate of so many
+    batches later.
+
     Args:
         optimizer: of the model; one that scales the loss may be around it.
         batch: its number in the run, counted from 1.

@@ -253,9 +253,8 @@ def _whole_step(devices: Devices) -> bool | str:
     """Whether XLA compiles the whole update, as Keras' `jit_compile`.
 
     On a CPU XLA slows convolutions: there only the loss is compiled, by the detector
-    (`benchmarks/training.py` measures both). And on TensorFlow it cannot compile for several
-    devices at once. On JAX the choice is left to
-    Keras, which compiles.
+    (`benchmarks/training.py` measures both). On TensorFlow it cannot compile for several devices at
+    once. On JAX the choice is left to Keras, which compiles.
     """
     if keras.backend.backend() != "tensorflow":
         return "auto"

@@ -68,7 +68,9 @@ class Checkpoints(keras.callbacks.Callback):
         interruption: of the process.
         run: directory to go on with.
         resumed: the checkpoint to go on from.
-        siblings: all callbacks, this one included.
+
+    Attributes:
+        siblings: all callbacks, this one included, which `fit` is given too.
     """
 
     def __init__(
