@@ -71,7 +71,7 @@ def test_scores_are_of_the_weights_that_are_there_at_the_end(tmp_path, monkeypat
     monkeypatch.setattr(zoo, "load", lambda _: keras.Sequential([keras.Input((1,))]))
     record = {"epoch": 3, "sha256": "of others", "metrics": {"AP": 0.5}}
     with pytest.raises(ZooError, match=r"best\.keras is not that of epoch 3, .*was it replaced"):
-        run._conclude(None, record, [], tmp_path)
+        run._conclude(None, BestAndLast(tmp_path, best=record), [], tmp_path)
     assert not (tmp_path / "metrics.json").exists()
 
 

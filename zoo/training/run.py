@@ -115,27 +115,8 @@ def _train(
     cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None, devices: Devices, run: Path
 ) -> dict[str, float]:
     """`train`, writing into `directory`, which is `run` in the first process alone."""
-    check_settings(cfg)
-    task = task_of(cfg)
-    directory.mkdir(parents=True, exist_ok=True)
-    write_text(directory / "config.yaml", yaml.safe_dump(dict(cfg), sort_keys=False))
-    keras.utils.set_random_seed(cfg["seed"])
-    keras.mixed_precision.set_global_policy(cfg["precision"])
-
-    sources = _sources(cfg)
-    steps = steps_of_an_epoch(cfg, sources["train"])
-    recorded, cfg = cfg, {**cfg, "epochs": epochs(cfg, sources["train"], steps=steps)}
-    with devices.building():
-        # A run that goes on takes its weights from the checkpoint.
-        detector = detector_for({**cfg, "weights": None} if resumed else cfg, sources["train"])
-        compile_detector(detector, cfg, total_steps=steps * cfg["epochs"], devices=devices)
-    task.check(cfg, sources, detector)
-    record = (
-        RunRecord.of_resumed_run(directory, sources, resumed)
-        if resumed
-        else RunRecord.of_new_run(recorded, directory, sources, detector, steps)
-    )
-    warn_of_empty_classes(record.manifest["data"], cfg.get("task", "detection"))
+    cfg, sources, detector, record = _prepared(cfg, directory, resumed, devices)
+    task, steps = task_of(cfg), record.manifest["steps_per_epoch"]
     saved = dict.fromkeys(appended(cfg["callbacks"], directory), 0)
     if resumed and devices.process == 0:
         # What a callback appended that is left out by now, it may append again some day.
@@ -162,7 +143,7 @@ def _train(
         batches = _batches(cfg, samples, devices, checkpoints.step, waits)
         _fit(cfg, detector, batches, [*callbacks, *trackers], checkpoints, waits)
         # Before trackers end: they keep what a run leaves.
-        metrics = _conclude(task, best.best, sources["val"], directory)
+        metrics = _conclude(task, best, sources["val"], directory)
         record.note(
             status="finished", metrics=metrics, best=best.best, last_sha256=best.last_sha256
         )
@@ -172,6 +153,37 @@ def _train(
         interruption.message = f"stopped; the run in {run} is finished"
         interruption.stop()
     return metrics
+
+
+def _prepared(
+    cfg: Mapping[str, Any], directory: Path, resumed: Checkpoint | None, devices: Devices
+) -> tuple[dict[str, Any], dict[str, Source], Detector, RunRecord]:
+    """The config with its number of epochs, the data by split, the model, and a record of the run.
+
+    All that can be refused of them is refused here.
+    """
+    check_settings(cfg)
+    task = task_of(cfg)
+    directory.mkdir(parents=True, exist_ok=True)
+    write_text(directory / "config.yaml", yaml.safe_dump(dict(cfg), sort_keys=False))
+    keras.utils.set_random_seed(cfg["seed"])
+    keras.mixed_precision.set_global_policy(cfg["precision"])
+
+    sources = _sources(cfg)
+    steps = steps_of_an_epoch(cfg, sources["train"])
+    recorded, cfg = cfg, {**cfg, "epochs": epochs(cfg, sources["train"], steps=steps)}
+    with devices.building():
+        # A run that goes on takes its weights from the checkpoint.
+        detector = detector_for({**cfg, "weights": None} if resumed else cfg, sources["train"])
+        compile_detector(detector, cfg, total_steps=steps * cfg["epochs"], devices=devices)
+    task.check(cfg, sources, detector)
+    record = (
+        RunRecord.of_resumed_run(directory, sources, resumed)
+        if resumed
+        else RunRecord.of_new_run(recorded, directory, sources, detector, steps)
+    )
+    warn_of_empty_classes(record.manifest["data"], cfg.get("task", "detection"))
+    return cfg, sources, detector, record
 
 
 def _sources(cfg: Mapping[str, Any]) -> dict[str, Source]:
@@ -358,7 +370,7 @@ def _tracked(
 
 
 def _conclude(
-    task: Task, record: Mapping[str, Any] | None, validation: Source, directory: Path
+    task: Task, kept: BestAndLast, validation: Source, directory: Path
 ) -> dict[str, float]:
     """Scores and pictures of the best weights.
 
@@ -368,12 +380,13 @@ def _conclude(
     import zoo
 
     best = zoo.load(directory)
-    if record and weights_sha256(best) != record["sha256"]:
+    record: Any = kept.best  # not None: `AtLeastOnce` has seen to it
+    if weights_sha256(best) != record["sha256"]:
         raise ZooError(
             f"{directory}/best.keras is not that of epoch {record['epoch']}, whose scores are the "
             "best; was it replaced?"
         )
-    metrics = record["metrics"] if record else {}
+    metrics = record["metrics"]
     write_text(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     task.show(best, validation, directory)
     print_metrics(metrics, title=f"{best.name} on {len(validation)} validation images")
