@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from darknet_truth import xyxy_pixels
 from gradients import parts_and_gradients
 
 from zoo.head.yolo import YoloHead
@@ -69,18 +70,6 @@ def yolo_sections(cfg: str) -> list[dict[str, str]]:
     sections = cfg.split("[yolo]")[1:]
     lines = [section.split("[")[0].split() for section in sections]
     return [dict(line.split("=", 1) for line in section) for section in lines]
-
-
-def xyxy_pixels(rows: np.ndarray, width: int, height: int) -> dict[str, np.ndarray]:
-    """Darknet's rows (x, y, w, h, class, id), whose list ends at the first x of 0."""
-    x, y, w, h, label, _ = np.moveaxis(rows.astype("float64"), -1, 0)
-    listed = np.cumprod(x != 0, axis=1).astype(bool)
-    boxes = np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], -1)
-    boxes *= [width, height, width, height]
-    return {
-        "boxes": np.where(listed[..., None], boxes, 0).astype("float32"),
-        "classes": np.where(listed, label, -1).astype("int32"),
-    }
 
 
 @functools.cache

@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from darknet_run import Run, xyxy_pixels
+from darknet_run import Run
+from darknet_truth import xyxy_pixels
 
 from zoo.loss.level import by_anchor
 

@@ -7,11 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import keras
 import pytest
 from manifests import manifest
+from polling import until
 
 from zoo import config, reproduce
 from zoo.errors import ZooError
@@ -84,9 +84,7 @@ def test_ctrl_c_in_a_terminal_keeps_the_work_of_a_reproduction(tmp_path):
         # Of tests in the background a shell has it ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
-    while not list(again.glob("seed-0/checkpoints/step-000000002-*")):
-        time.sleep(0.05)
-        assert process.poll() is None
+    until(lambda: list(again.glob("seed-0/checkpoints/step-000000002-*")), process)
     os.killpg(process.pid, signal.SIGINT)
     message = process.communicate()[1]
     assert process.returncode == 130
@@ -111,9 +109,7 @@ def test_terminated_gone_on_with_and_not_with_another_length(tmp_path):
     directory = tmp_path / "run"
     arguments = [*SHAPES, f"hydra.run.dir={directory}"]
     process = subprocess.Popen(command("zoo.train", *arguments), stderr=subprocess.PIPE, text=True)
-    while not list(directory.glob("checkpoints/step-000000002-*")):
-        time.sleep(0.05)
-        assert process.poll() is None
+    until(lambda: list(directory.glob("checkpoints/step-000000002-*")), process)
     process.send_signal(signal.SIGTERM)
     message = process.communicate()[1]
     assert process.returncode == 143

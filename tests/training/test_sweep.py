@@ -7,11 +7,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from polling import until
 
 from zoo.errors import ZooError
 from zoo.training.sweep import Sweep, note_failure, sweep_rows
@@ -225,9 +225,7 @@ def test_eight_trainings_one_failing_killed_once_and_started_again(tmp_path):
     command = [sys.executable, "-m", "zoo.train", *TINY, *OPTUNA, "hydra.sweeper.n_trials=8",
                f"hydra.sweep.dir={tmp_path}"]  # fmt: skip
     process = subprocess.Popen(command)
-    while not list(tmp_path.glob("4/checkpoints/step-000000002-*")):
-        time.sleep(0.05)
-        assert process.poll() is None
+    until(lambda: list(tmp_path.glob("4/checkpoints/step-000000002-*")), process, seconds=3600)
     process.kill()
     process.wait()
     finished = ["0", "1", "3"]

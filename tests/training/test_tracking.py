@@ -3,7 +3,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +13,7 @@ import pytest
 import wandb
 import wandb_file
 from manifests import manifest
+from polling import until
 from tiny import TINY
 
 from zoo import config as zoo_config
@@ -236,10 +236,7 @@ def test_what_a_killed_process_logged_stays_and_the_next_one_has_its_id(tmp_path
     alone = {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, env=alone) as process:
-        while not files(tmp_path):
-            assert process.poll() is None
-            time.sleep(0.1)
-        (file,) = files(tmp_path)
+        (file,) = until(lambda: files(tmp_path), process, seconds=120)
         first = wandb_file.wait(file, lambda found: len(found["history"]) == 4)
         process.kill()
     options = {"directory": tmp_path, "config": {}, "run_id": "k1", "mode": "offline"}
