@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 
@@ -152,3 +153,20 @@ def test_a_picture_that_could_not_be_trained_on_is_told_at_the_start(tmp_path, s
     source = open_source(data, "train")
     with pytest.raises(ZooError, match=message):
         image_digests(source)
+
+
+def test_a_file_of_a_strangers_source_may_be_no_picture(folder, tmp_path):
+    (tmp_path / "slide.raw").write_bytes(b"of a microscope")
+    _, source = digests(folder)
+
+    class Stranger:
+        id, labels, size = source.id, source.labels, source.size
+
+        def __len__(self):
+            return 1
+
+        def path(self, index):
+            return tmp_path / "slide.raw"
+
+    ((_, file),) = image_digests(Stranger()).values()
+    assert file == hashlib.sha256(b"of a microscope").hexdigest()[:16]

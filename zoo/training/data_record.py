@@ -14,7 +14,7 @@ import numpy as np
 
 from zoo.data.image import image_size
 from zoo.data.sample import Source
-from zoo.data.sources.files import check_stated
+from zoo.data.sources.files import ImageFiles, check_stated
 from zoo.files import file_sha256
 
 #: The digests, beside the manifest: split → id → (labels, file).
@@ -72,8 +72,9 @@ def _file(source: Source, index: int) -> str | None:
     if path is None:
         return None
     file = Path(path(index))
-    # A picture cut short, or of another size, is told now, not when its turn comes.
-    check_stated(file, image_size(file), source.size(index))
+    if isinstance(source, ImageFiles):  # a file of another source may be no picture
+        # One cut short, or of another size than stated, is told now, not when its turn comes.
+        check_stated(file, image_size(file), source.size(index))
     return file_sha256(file)[:16]
 
 
