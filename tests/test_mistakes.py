@@ -9,6 +9,10 @@ import pytest
 MISTAKES = [
     pytest.param("zoo.detect", ["preset=yolov4-tiny-coco", "source=null"],
                  "source is a NoneType; give a file", id="no source"),
+    pytest.param("zoo.detect", ["preset=yolov4-tiny-coco", "source=987"],
+                 "camera 987 is no video that can be opened", id="no camera"),
+    pytest.param("zoo.detect", ["preset=yolov4-tiny-coco", f"source={__file__}", "frames=3"],
+                 "frames=3 goes with a video; source=", id="frames of a picture"),
     pytest.param("zoo.detect", ["preset=yolov4-tiny-coc", "source=x.jpg"],
                  "source 'x.jpg': no picture there", id="no picture"),
     pytest.param("zoo.detect", ["preset=x.keras", f"source={__file__}", "precision=nonsense"],

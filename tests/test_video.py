@@ -1,5 +1,6 @@
 """Videos are read frame by frame, cameras by their newest, and what is written keeps time."""
 
+import os
 import threading
 import time
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from brightness import Brightness
 
+from zoo.detect import _video
 from zoo.errors import ZooError
 from zoo.inference import detect, detect_all
 from zoo.video import Frame, Video, Writer, is_video
@@ -177,3 +179,42 @@ def test_a_camera_that_sends_nothing_is_not_waited_for(camera, monkeypatch):
 def test_what_has_no_end_is_no_list(camera):
     with pytest.raises(ZooError, match=r"camera 3 has no end; zoo.inference.detect"):
         detect_all(Brightness(), 3, {})
+
+
+@pytest.mark.parametrize("kept", [0, 40], ids=["nothing", "a part"])
+def test_a_video_that_is_not_written_whole_is_told(tmp_path, kept):
+    """As on a full disk, of which OpenCV says nothing."""
+    told = pytest.raises(ZooError, match=r"a.mp4 cannot be written whole; is the disk full")
+    with told, Writer(tmp_path / "a.mp4", 10.0) as writer:
+        writer.write(Frame(grey(0), 0.0))
+        writer._writer.release()
+        os.truncate(tmp_path / "a.mp4", kept)
+
+
+class Pressed(Brightness):
+    """At the third picture somebody presses Ctrl-C."""
+
+    def predict_on_batch(self, inputs):
+        if len(self.shapes) == 2:
+            raise KeyboardInterrupt
+        return super().predict_on_batch(inputs)
+
+
+def test_ctrl_c_is_the_end_of_a_camera_and_stops_a_file(tmp_path, monkeypatch, capsys):
+    video = Video(clip(tmp_path / "a.mp4", *range(0, 200, 20)))
+    with pytest.raises(KeyboardInterrupt):
+        _video(Pressed(), video, tmp_path, None, {})
+    frames = list(Video(tmp_path / "a.mp4"))
+    monkeypatch.setattr(video, "live", True)
+    monkeypatch.setattr(video, "_newest", lambda: iter(frames))
+    _video(Pressed(), video, tmp_path, None, {})
+    assert "2 frames; a in 2" in capsys.readouterr().out
+    assert len((tmp_path / "detections.jsonl").read_text().splitlines()) == 2
+    assert Video(tmp_path / "detections.mp4").count == 2
+
+
+def test_a_file_that_ends_before_it_says_is_told(tmp_path, capsys):
+    video = Video(clip(tmp_path / "a.mp4", 0, 50))
+    video.count = 5
+    _video(Brightness(), video, tmp_path, None, {})
+    assert "a.mp4 ends after 2 of 5 frames" in capsys.readouterr().err

@@ -170,8 +170,10 @@ def warn_of_another_head(cfg: Path, weights: str) -> None:
     if (preset := published(weights)) is None:
         return
     trained = card(preset)
-    model = config.plain(config.compose(f"model/{trained['model']}"))["model"]["head"]
-    head = building.build("head", model, num_classes=len(class_names(trained)))
+    settings = config.plain(config.compose(f"model/{trained['model']}"))["model"]["head"]
+    if settings["name"] != "yolo":  # a stranger's, which Darknet's keys do not describe
+        return
+    head = building.build("head", settings, num_classes=len(class_names(trained)))
     sections = [layer.section for layer in plan(read_cfg(cfg)).of_kind("yolo")]
     for section, _, theirs, ours in decodings(sections, head):
         for key in (key for key in theirs if theirs[key] != ours[key]):

@@ -36,8 +36,6 @@ CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "co
 PLUGINS = {"joblib": "sweep", "optuna": "sweep", "ray": "ray"}
 #: Names that others have for our keys.
 ALIASES = {"lr": "learning_rate", "lr0": "learning_rate"}
-
-
 #: The end of an error about an option.
 WRITTEN = "an option is written KEY=VALUE without dashes or spaces, as preset=yolov4-tiny-coco"
 

@@ -40,9 +40,13 @@ def main(cfg: DictConfig) -> None:
     source, preset = settings.pop("source"), settings.pop("preset")
     runtime, precision = settings.pop("runtime"), settings.pop("precision")
     refuse_cfg(preset)
+    if isinstance(source, str) and source.isdecimal() and not Path(source).exists():
+        source = int(source)  # a camera; of names a command makes texts
     frames = settings.pop("frames")
     if frames is not None:
         check_whole("frames", frames, least=1)
+        if not is_video(source):
+            raise ZooError(f"frames={frames} goes with a video; source={source} is none")
     _say_passed_over(source)
     # What is not there is said before the model is loaded.
     found = Video(source) if is_video(source) else pictures(source)

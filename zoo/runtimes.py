@@ -109,7 +109,7 @@ def _engine(runtime: str) -> str:
     raise ZooError("runtime=auto: no engine is installed; pip install 'keras-yolo-zoo[openvino]'")
 
 
-@functools.cache  # once a process: it takes some 10 ms
+@functools.cache  # once a process: it takes tens of ms
 def _code() -> list[Any]:
     """What makes a model of weights: the hash of our code and of all YAML, the plugins' versions.
 

@@ -182,5 +182,15 @@ class Writer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._writer is not None:
-            self._writer.release()
+        if self._writer is None:
+            return
+        self._writer.release()
+        if error is not None:
+            return
+        # OpenCV tells nobody that a disk is full.
+        try:
+            count = Video(self.path).count
+        except ZooError:
+            count = None
+        if count != self._written:
+            raise ZooError(f"{self.path} cannot be written whole; is the disk full?")
